@@ -5,8 +5,8 @@ import * as typedDocuments from '@graphql-codegen/typed-document-node';
 import * as operationTypes from '@graphql-codegen/typescript-operations';
 import { parse, printSchema } from 'graphql';
 
-// `npm run codegen -w @voucher-gateway/web` writes the types of the page's operations. With --check it writes nothing,
-// and fails if the committed file is stale.
+// `npm run codegen -w @voucher-gateway/web` writes the types of the page's operations. With --check the command writes
+// nothing, and fails if the committed file is stale.
 const file = new URL('src/graphql/generated.ts', import.meta.url);
 const supergraph = Supergraph.build(readFileSync(new URL('../schema/supergraph.graphql', import.meta.url), 'utf8'));
 const document = parse(readFileSync(new URL('src/graphql/operations.graphql', import.meta.url), 'utf8'));

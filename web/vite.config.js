@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vite';
 
-// Plain JavaScript, because any version of Node may run it during `npm ci`.
+// This file is plain JavaScript, because any version of Node may run it during `npm ci`.
 export default defineConfig({
   root: fileURLToPath(new URL('.', import.meta.url)),
   base: '/page/',
@@ -11,7 +11,7 @@ export default defineConfig({
     outDir: 'dist',
     emptyOutDir: true,
     reportCompressedSize: false,
-    // A `data:` URL in a style would be another source for the Content-Security-Policy.
+    // No asset is inlined, because the Content-Security-Policy allows no `data:` URLs.
     assetsInlineLimit: 0,
   },
   // `npm run dev -w @voucher-gateway/web` serves the page by itself, beside a gateway on its usual port.

@@ -1,8 +1,8 @@
 import mercuriusGateway from '@mercuriusjs/gateway';
 import Fastify from 'fastify';
 
-// Mercurius with JIT for the queries of `npm run bench -- gateway`. It supports only federation 1, and therefore needs
-// separate schemas.
+// Mercurius with JIT for the queries of `npm run bench -- gateway`. Mercurius supports only federation 1, and therefore
+// needs separate schemas.
 
 const user = /* GraphQL */ `
   extend type Query { me: User }

@@ -1,6 +1,6 @@
 /**
- * The part of the product's schema with which the peers are measured. The field returns the same as ours, but its phone
- * number is an argument, because the peers have no identity.
+ * The part of the product's schema with which the peers are measured. The field returns the same as in the product, but
+ * its phone number is an argument, because the peers know no identity.
  *
  * @param {string} fedBy the directive by which the field names its source of events
  */

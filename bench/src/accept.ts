@@ -7,7 +7,7 @@ const requests = 300;
 
 /**
  * Measures the latency of requestVoucher on embedded engines, one request at a time, with a provider that takes 3 s.
- * For comparison it measures a query without subgraph calls, which needs only HTTP and the gateway.
+ * For comparison it also measures a query without subgraph calls, which needs only HTTP and the gateway.
  */
 export async function accept(): Promise<Report> {
   await using stack = await createTemporaryStack({ environment: { VPS_PROFILE: 'slow', RATE_LIMITS: 'off' } });

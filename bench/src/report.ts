@@ -28,7 +28,7 @@ export interface Report {
   bounds: Bound[];
 }
 
-/** The percentile of samples by nearest rank, for a `share` of 0 to 1; NaN without samples. */
+/** Returns the percentile of samples by nearest rank, for a `share` of 0 to 1; NaN without samples. */
 export function percentile(samples: readonly number[], share: number): number {
   const sorted = [...samples].sort((a, b) => a - b);
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
@@ -51,13 +51,13 @@ export function below(results: readonly Result[], name: string, metric: string, 
   return { name: `${name} ${metric}`, limit, value, ok: value < limit };
 }
 
-/** The value of a result; NaN if it was not measured. */
+/** Returns the value of a result; NaN if it was not measured. */
 export function figureOf(results: readonly Result[], name: string, metric: string): number {
   return results.find((result) => result.name === name && result.metric === metric)?.value ?? Number.NaN;
 }
 
 /**
- * Combines repeated measurements to one result per figure: the median, or the maximum of missing and failed ones.
+ * Combines repeated measurements to one result per figure: the median, but of missing and failed events the maximum.
  */
 export function medians(results: readonly Result[]): Result[] {
   const figures = Map.groupBy(results, ({ name, metric }) => `${name}: ${metric}`);

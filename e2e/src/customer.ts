@@ -27,7 +27,7 @@ export type NextEvent = () => Promise<any>;
 /** A customer that uses the product over the network, with a callback receiver. Use it with `await using`. */
 export interface Customer extends AsyncDisposable {
   readonly username: string;
-  /** E.164. */
+  /** The customer's phone number, as E.164. */
   readonly phoneNumber: string;
   readonly token: string;
   readonly receiver: Receiver;
@@ -100,7 +100,7 @@ export async function startCustomer(system: System, { receiverPort = 0 } = {}): 
       const events = client.iterate({ query, variables: { ...variables } });
       const first = events.next();
       first.catch(() => {});
-      // The gateway handles a socket's messages in order: once this is answered, the subscription is active.
+      // The gateway handles a socket's messages in order. So once this query is answered, the subscription is active.
       for await (const _answer of client.iterate({ query: '{ __typename }' })) break;
       let isFirst = true;
       return async () => {

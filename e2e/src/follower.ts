@@ -14,7 +14,7 @@ export interface FollowerOptions {
   onVoucher?(voucher: FollowedVoucher): void;
   /** Called with the close code of a connection, or the error code of a refused subscription. */
   onCutOff?(code: number | string): void;
-  /** Delay in milliseconds before it reconnects after a connection without events. Default: 20. */
+  /** Delay in milliseconds before the follower reconnects after a connection without events. Default: 20. */
   reconnectAfterMs?: number;
 }
 
@@ -30,7 +30,7 @@ export interface Follower extends AsyncDisposable {
   readonly seen: readonly string[];
   /** Number of connections. */
   readonly connections: number;
-  /** Number of closed connections by close code, without those that it dropped itself. */
+  /** Number of closed connections by close code, without those that the follower dropped itself. */
   readonly closed: ReadonlyMap<number, number>;
   /** Error codes of ended subscriptions. */
   readonly refusals: readonly string[];

@@ -14,7 +14,7 @@ interface Planted {
   manifests?: Record<string, object>;
 }
 
-/** Finds the faults of a repository that has all workspaces, but only the given files. */
+/** Finds the faults of a repository that has all workspaces, but only these files. */
 async function findFaults({ files = {}, manifests = {} }: Planted): Promise<string[]> {
   await using folder = await mkdtempDisposable(join(tmpdir(), 'voucher-gateway-imports-'));
   const write = async (path: string, text: string) => {
@@ -70,7 +70,7 @@ describe('imports between workspaces', () => {
 });
 
 describe('imports of packages', () => {
-  // Regression: a package that the gateway imports was a devDependency, so no production install started.
+  // Regression: a package that the gateway imports was a devDependency, so that no production install started.
   it('have to be in dependencies if they run in production', async () => {
     const files = { 'gateway/src/planted.ts': "import {\n  createClient,\n} from 'graphql-sse/client';\n" };
     const manifests = { gateway: { devDependencies: { 'graphql-sse': '*' } } };

@@ -3,8 +3,8 @@ import { isBuiltin } from 'node:module';
 import { dirname, join, relative } from 'node:path';
 
 /**
- * The workspaces, each level above those that it may import. Two workspaces of a level never import each other.
- * docs/architecture.md says what each contains.
+ * The levels of workspaces, lowest first. A workspace may import only workspaces of lower levels. docs/architecture.md
+ * says what each workspace contains.
  */
 export const levels: readonly (readonly string[])[] = [
   ['platform', 'schema', 'examples', 'web'],
@@ -15,7 +15,10 @@ export const levels: readonly (readonly string[])[] = [
   ['bench'],
 ];
 
-/** Files that only run in development. Everything else runs in production, where only `dependencies` are installed. */
+/**
+ * Matches files that only run in development. All other files run in production, where only `dependencies` are
+ * installed.
+ */
 const onlyInDevelopment =
   /\.test\.ts$|\.config\.[jt]s$|\/testing\/|^(e2e|bench)\/|^(gateway\/playground|web)\/|^schema\/src\/(compose|breaking-changes)/;
 
@@ -89,7 +92,7 @@ async function readWorkspace(root: string, folder: string, level: number): Promi
   return { folder, level, manifest, peers, files };
 }
 
-/** Static imports and exports, which start a line, and dynamic imports. */
+/** Reads static imports and exports, which start a line, and dynamic imports. */
 function readImports(source: string): Import[] {
   const pattern =
     /^(?:import|export)( type)?\b[^'"`;]*?\sfrom '([^']+)'|^import '([^']+)'|\b(?<!typeof )import\('([^']+)'\)/gm;
@@ -99,7 +102,7 @@ function readImports(source: string): Import[] {
   }));
 }
 
-/** The package of a specifier; null for relative paths and Node's own modules. */
+/** Returns the package of a specifier; null for relative paths and Node's own modules. */
 function packageOf(specifier: string): string | null {
   if (specifier.startsWith('.') || isBuiltin(specifier)) return null;
   return specifier.split('/', specifier.startsWith('@') ? 2 : 1).join('/');
@@ -142,7 +145,7 @@ function findUpward({ folder, level, files }: Workspace, byName: ReadonlyMap<str
   return faults;
 }
 
-/** Circles between files, and between folders. Tests are left out: they may import any file. */
+/** Finds circles between files, and between folders. Tests are left out, because they may import any file. */
 function findCircles({ folder, files }: Workspace): string[] {
   const importsOf = new Map<string, Set<string>>();
   for (const [path, imports] of files) {
@@ -162,7 +165,10 @@ function findCircles({ folder, files }: Workspace): string[] {
     .map((circle) => `${circle.join(' → ')} is a circle of imports`);
 }
 
-/** A circle of a graph, its first node repeated at the end; null if there is none. Searches depth first. */
+/**
+ * Finds a circle of a graph, depth first. Returns its nodes with the first repeated at the end; null if there is no
+ * circle.
+ */
 function findCircle(graph: ReadonlyMap<string, ReadonlySet<string>>): string[] | null {
   const finished = new Set<string>();
   const visit = (node: string, path: readonly string[]): string[] | null => {

@@ -7,7 +7,7 @@ import { type Customer, startCustomer } from './customer.ts';
 import { startFollower } from './follower.ts';
 
 export interface ResumeRunOptions {
-  /** Number of vouchers of the follower. */
+  /** Number of vouchers that the follower's customer requests. */
   events: number;
   /** Approximate number of times that the follower drops its connection. */
   reconnects: number;
@@ -24,14 +24,14 @@ export interface ResumeLedger {
   repeated: number;
   outOfOrder: number;
   connections: number;
-  /** Number of connections that it did not drop itself. */
+  /** Number of closed connections that the follower did not drop itself. */
   cutOff: number;
   kills: number;
   seconds: number;
   refusals: readonly string[];
 }
 
-/** If no event arrives for this time after everything is stored, the remaining ones count as lost. */
+/** If no event arrives for this time after everything is stored, the missing events count as lost. */
 const quietMs = 20_000;
 
 /** Starts replicas, and returns all gateways of a system. */
@@ -107,7 +107,7 @@ export async function runResume(system: DistributedStack, options: ResumeRunOpti
     token: customer.token,
     after: first.cursor,
     nextGateway: any,
-    // At least 1, and events / reconnects on average.
+    // The number is at least 1, and on average events / reconnects.
     patience: () => 1 + Math.floor(Math.random() * (2 * (events / reconnects) - 1)),
     onVoucher() {
       seenSinceKill += 1;

@@ -24,14 +24,14 @@ export interface StandaloneProcess extends System {
   /** Sends a signal. Resolves when the process has exited. */
   stop(signal: NodeJS.Signals): Promise<Exit>;
   readonly exit: Promise<Exit>;
-  /** Its output so far. */
+  /** The process's output so far. */
   printed(): string;
 }
 
 /** Folder, ports and settings of an installation. */
 export interface StandaloneSetup extends AsyncDisposable {
   readonly dataDir: string;
-  /** The settings, the same at each start. */
+  /** The settings, which are the same at each start. */
   readonly environment: Record<string, string>;
 }
 
@@ -52,7 +52,7 @@ export async function createSetup(): Promise<StandaloneSetup> {
 }
 
 /**
- * Starts `npm start`. Resolves when it has printed that it is ready; rejects with its output if it exits before.
+ * Starts `npm start`. Resolves when it has printed that it is ready. Rejects with its output if it exits before.
  * `installation` is the folder of another installation.
  */
 export async function startStandalone(
@@ -108,7 +108,10 @@ export function cleanEnvironment(environment: Record<string, string | undefined>
 /** Ends a process when its IPC channel closes, so that a killed test run leaves no processes. */
 const endWithParent = `data:text/javascript,process.once('disconnect',()=>process.exit(1));process.channel?.unref()`;
 
-/** Optimizing PostgreSQL's WebAssembly takes a process that lives for seconds longer than it saves: a fifth of a start. */
+/**
+ * In a process that lives for seconds, optimizing PostgreSQL's WebAssembly costs more time than it saves: a fifth of a
+ * start.
+ */
 const optionsOfShortLived = ['--liftoff-only'];
 
 function spawnFollowed(main: string, environment: Record<string, string>, cwd?: string) {

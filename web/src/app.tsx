@@ -4,14 +4,14 @@ import { useSession } from './session/session-context.tsx';
 import { Welcome } from './session/welcome.tsx';
 import { Skeleton } from './ui/notice.tsx';
 
-/** Loads what a user sees; calls share one load. */
+/** Loads the views of signed-in users. Several calls share one load. */
 export const loadSignedIn = () => import('./signed-in.tsx');
 
 const SignedIn = lazy(loadSignedIn);
 
 export function App() {
   const { state } = useSession();
-  // While the visitor types. If it fails, signing in tries again.
+  // The views are loaded while the visitor types. If the load fails, signing in tries again.
   if (state.phase === 'signed-out') return <Welcome onFocus={() => void loadSignedIn().catch(() => {})} />;
   return (
     <Suspense fallback={<Loading />}>

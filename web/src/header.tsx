@@ -12,7 +12,7 @@ const views = [
   ['/callbacks', 'Callbacks'],
 ] as const;
 
-/** The header of a user: the views, the screen's operations, the connection and the account. */
+/** The header for signed-in users: the views, the screen's operations, the connection and the account. */
 export function Header() {
   const { state } = useSession();
   const [path] = useLocation();

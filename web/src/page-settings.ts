@@ -1,4 +1,4 @@
-/** What the gateway says to the page, in a `meta` element. */
+/** The settings that the gateway passes to the page in a `meta` element. */
 export interface PageSettings {
   /** Whether the gateway has the built-in callback receiver (development). */
   testReceiver: boolean;

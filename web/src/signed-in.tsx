@@ -10,7 +10,10 @@ import { EndedDialog } from './session/ended-dialog.tsx';
 import { MessagesProvider } from './ui/messages.tsx';
 import { VouchersPage } from './vouchers/vouchers-page.tsx';
 
-/** What a user sees. A visitor's first screen does not wait for it: `app.tsx` loads it beside. */
+/**
+ * The views of a signed-in user. A visitor's first screen does not wait for them, because `app.tsx` loads them in the
+ * background.
+ */
 export default function SignedIn() {
   useTitle();
   return (

@@ -9,17 +9,17 @@ const seconds = Number(process.env.BENCH_SECONDS ?? 20);
 const turns = Number(process.env.BENCH_TURNS ?? 2);
 const rate = 300;
 const minPerSecond = 500;
-/** Numbers of endpoints of the steady load: all, those that hang, and those whose name server is dead. */
+/** Numbers of endpoints of the steady load: all, the hanging ones, and those whose name server is dead. */
 const steady = { all: 200, hanging: 20, dead: 5 };
 
 /**
  * Measures one delivery process on PostgreSQL, Redis and Kafka, on this machine:
  *
  * 1. Deliveries per second to 100 fast receivers, and their CPU time.
- * 2. The rate of the others while 10 of the 100 hang.
- * 3. Latency at a steady rate to 200 receivers: with all of them working, and while 20 hang and 5 others have dead name
- *   servers. Both are measured alternately, so that changes over time affect them equally, and each time with other
- *   broken receivers.
+ * 2. The rate of the other 90 receivers while 10 of the 100 hang.
+ * 3. Latency at a steady rate to 200 receivers: with all of them working, and while 20 hang and 5 have dead name
+ *   servers. The two cases are measured alternately, so that changes over time affect both equally. Each time other
+ *   receivers are broken.
  */
 export async function delivery(): Promise<Report> {
   await using releases = new AsyncDisposableStack();
@@ -42,7 +42,7 @@ export async function delivery(): Promise<Report> {
   for (const { name } of isHanging) receivers.setHanging(name, true);
   const counts = (endpoint: Endpoint) => !isHanging.has(endpoint);
   const someHang = await load.run(fast, { total, rate: null, counts, settleMs: 30_000 });
-  // Waiting deliveries are made now, so that the next phases start without a backlog.
+  // The receivers respond again, so that waiting deliveries are made, and the next phases start without a backlog.
   for (const { name } of isHanging) receivers.setHanging(name, false);
 
   const healthy = createEndpoints('steady', steady.all - steady.hanging - steady.dead, receivers.urlOf);
@@ -130,7 +130,7 @@ function perSecondOf({ timesMs, tookMs }: Phase): number {
   return round(timesMs.length / (tookMs / 1_000));
 }
 
-/** Mixes two lists: spreads the entries of `rest` evenly among those of `first`. */
+/** Mixes two lists, by spreading the entries of `rest` evenly among those of `first`. */
 function mix(first: readonly Endpoint[], rest: readonly Endpoint[]): Endpoint[] {
   const every = Math.floor(first.length / rest.length);
   return first.flatMap((endpoint, index) =>

@@ -13,11 +13,11 @@ export interface Receivers extends AsyncDisposable {
   readonly nameServer: string;
   /** Returns the URL of a receiver, and adds its name to the name server. */
   urlOf(name: string): string;
-  /** Whether a receiver takes requests without a response. */
+  /** Sets whether a receiver accepts requests without ever responding. */
   setHanging(name: string, isHanging: boolean): void;
-  /** Whether a receiver responds with 503. */
+  /** Sets whether a receiver responds with 503. */
   setFailing(name: string, isFailing: boolean): void;
-  /** Ends the name server's responses for a name. */
+  /** Makes the name server stop responding for a name. */
   killNameServer(name: string): void;
 }
 
@@ -39,7 +39,7 @@ export async function startReceivers(onCallback: (voucherId: string) => void): P
     response.writeHead(204).end();
     onCallback(body?.data?.voucherId ?? '');
   });
-  // Connections stay open, because closing one while a callback is on its way would fail the attempt.
+  // Connections stay open, because closing a connection while a callback is on its way would make the attempt fail.
   server.keepAliveTimeout = 600_000;
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -28,13 +28,13 @@ export const ours: QueryContender = {
     start('the gateway', [...nodeOptions, fileOf('../../../gateway/src/main.ts')], '/health/ready', {
       ...environment,
       HOST: '127.0.0.1',
-      // As scripts/run.js sets it.
+      // The value is the same as in scripts/run.js.
       MALLOC_ARENA_MAX: '2',
       NODE_COMPILE_CACHE: fileOf('../../../node_modules/.cache/compiled'),
       LOG_LEVEL: 'error',
       SHUTDOWN_DELAY: '1ms',
       DRAIN_WINDOW: '1ms',
-      // The nested operation costs 24,420.
+      // The default limit is too low for the nested operation, which costs 24,420.
       MAX_COST: '100000',
       MAX_HTTP_CONNECTIONS_PER_ADDRESS: 'off',
     }),
@@ -56,7 +56,7 @@ const limit: QueryContender = {
   start: (environment) => start('the limit', [fileOf('limit-main.ts')], '/', environment),
 };
 
-/** The peers, by name. They are installed in a separate folder before one is created. */
+/** The peers, by name. They are installed in a separate folder before the first is created. */
 const peers: Readonly<Record<string, () => QueryContender>> = {
   hive: () => ({
     label: `Hive Gateway ${peerVersionOf('@graphql-hive/gateway')}`,
@@ -71,14 +71,14 @@ const peers: Readonly<Record<string, () => QueryContender>> = {
   mercurius: () => ({
     label: `Mercurius ${peerVersionOf('mercurius')} with JIT`,
     path: '/graphql',
-    // It supports only federation 1.
+    // Mercurius supports only federation 1, and so not the nested operation.
     operations: small,
     start: (environment) => start('Mercurius', [join(peersFolder, 'mercurius-queries.js')], '/ready', environment),
   }),
 };
 
 /**
- * Returns our gateway first, and then the others in the order in which they are measured. Installs peers if needed.
+ * Returns the gateways in the order in which they are measured, ours first. Installs peers if needed.
  *
  * @param selected comma-separated names of peers; undefined for all, an empty text for none
  */

@@ -15,8 +15,8 @@ const probeEveryMs = 10;
 const maxRssMiB = 200;
 
 /**
- * Measures the memory of one gateway process over a million requests of one operation and over ten thousand different ones,
- * and how long the latter delay a known operation.
+ * Measures the memory of a gateway process over a million requests of one operation, and of another process over ten
+ * thousand different operations. It also measures how long the different operations delay a known one.
  */
 export async function endurance(): Promise<Report> {
   await using system = await openGatewaySystem();

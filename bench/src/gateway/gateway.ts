@@ -36,7 +36,7 @@ export async function gateway(): Promise<Report> {
 interface Measurement {
   load: HelperProcess;
   subgraphs: HelperProcess;
-  /** The data that the first gateway returned, by operation. The others must return the same. */
+  /** The data that the first gateway returned, by operation. All other gateways must return the same data. */
   answers: Map<string, string>;
 }
 

@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url';
 import { pinnedCore } from '../processes/measured-process.ts';
 
 /**
- * A process of the benchmark itself. If the machine has several cores, it does not run on that of the measured gateway.
+ * A process of the benchmark itself. If the machine has several cores, it does not run on the core of the measured
+ * gateway.
  */
 export interface HelperProcess extends AsyncDisposable {
   /** The first message of the process. */

@@ -1,7 +1,7 @@
 import { connect } from 'node:net';
 
 // Repeats one request on several connections, each time as soon as the previous one is answered. The parent process
-// gets the latencies of the requests after the warm-up, and the number of all.
+// gets the latencies of the requests after the warm-up, and the number of all requests.
 
 interface LoadRequest {
   port: number;

@@ -34,7 +34,10 @@ interface Reference {
   weight: number;
 }
 
-/** The subgraphs' resolvers, by name. In one list twenty vouchers have twenty owners, in another list one. */
+/**
+ * The subgraphs' resolvers, by name. There are two lists of twenty vouchers: in one each voucher has another owner, in
+ * the other all have the same owner.
+ */
 export const resolvers: Readonly<Record<string, object>> = {
   user: {
     Query: { me: () => user('u1'), users: () => range(6).map((index) => account(String(index + 1))) },

@@ -19,7 +19,7 @@ export interface AttackersTally {
   /** Opened connections, including those that replace closed ones. */
   opened: number;
   sent: number;
-  /** Those sent over a second late, because the attackers lacked CPU time. */
+  /** Operations or bytes that were sent more than a second late, because the attackers lacked CPU time. */
   late: number;
   /** Operations with a response, including refused ones. */
   answered: number;
@@ -66,7 +66,7 @@ function everySecond(send: () => void, onClosed: (listener: () => void) => void,
 
 function open(index: number): Socket {
   const socket = connect({ host: '127.0.0.1', port, localAddress: addressOf(index) });
-  // An error means that the server closed the connection; it is then replaced.
+  // An error means that the server closed the connection, which is then replaced.
   socket.on('error', () => {});
   return socket;
 }
@@ -125,7 +125,7 @@ function askOverWebSocket(index: number): void {
     perMessageDeflate: false,
   });
   let id = 0;
-  // An error means that the server closed or rejected the connection; it is then replaced.
+  // An error means that the server closed or rejected the connection, which is then replaced.
   socket.on('error', () => {});
   socket.on('open', () => socket.send('{"type":"connection_init"}'));
   socket.on('message', (data: Buffer) => {
@@ -133,7 +133,7 @@ function askOverWebSocket(index: number): void {
     if (type === 'next' || type === 'error') tally.answered += 1;
     if (type !== 'connection_ack') return;
     const send = () => {
-      // The gateway has stopped reading, so that another message would only wait in this process.
+      // Nothing is sent if the gateway has stopped reading, because another message would only wait in this process.
       if (socket.bufferedAmount > 0) return;
       id += 1;
       tally.sent += 1;

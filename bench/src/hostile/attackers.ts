@@ -5,14 +5,14 @@ import { isOnPath, stopProcess } from '@voucher-gateway/standalone/engines/proce
 import type { AttackersData, AttackersTally } from './attackers-process.ts';
 
 export interface Attackers extends AsyncDisposable {
-  /** Rejects once the process has exited. */
+  /** Resolves with the counts. Rejects once the process has exited. */
   tally(): Promise<AttackersTally>;
 }
 
 const entry = fileURLToPath(new URL('./attackers-process.ts', import.meta.url));
 /**
- * Real attackers run on other machines. These run with the lowest priority, with all threads of their process. So their
- * work takes no CPU time from others, and only their requests have an effect.
+ * Real attackers run on other machines. These attackers run with the lowest priority, in all threads of their process.
+ * So their work takes no CPU time from other processes, and only their requests have an effect.
  */
 const withoutPriority = isOnPath('chrt') ? ['chrt', '--idle', '0'] : ['nice', '-n', '19'];
 

@@ -22,8 +22,8 @@ const attacks: readonly AttackName[] = (
 /**
  * Measures how a thousand attackers affect well-behaved clients: latencies of their queries and events, with and
  * without attackers. The gateway has its default limits. The attackers get only the CPU time that the gateway and the
- * well-behaved clients leave, as if they ran on other machines. A bound fails if an attack was too slow because of
- * that.
+ * well-behaved clients leave, as if they ran on other machines. A bound fails if an attack was too slow because it got
+ * too little CPU time.
  */
 export async function hostile(): Promise<Report> {
   await using releases = new AsyncDisposableStack();
@@ -68,7 +68,7 @@ export async function hostile(): Promise<Report> {
   const results: Result[] = goodResults('alone, before', before);
   const attacked: [AttackName, AttackedPhase][] = [];
   for (const attack of attacks) attacked.push([attack, await runAttacked(load, attack, results)]);
-  // At first the gateway still reads and refuses the data in the buffers of the attackers' sockets.
+  // Right after the attack, the gateway still reads and refuses the data in the buffers of the attackers' sockets.
   results.push(...goodResults('right after', await runGoodPhase(load, seconds)));
 
   const p99 = (samples: readonly number[]) => percentile(samples, 0.99);
@@ -96,7 +96,7 @@ type AttackedPhase = GoodPhase & Pick<AttackersTally, 'sent' | 'late'>;
 /** Runs the same load during an attack. */
 async function runAttacked(load: GoodLoad, attack: AttackName, results: Result[]): Promise<AttackedPhase> {
   await using attacking: Attackers = await startAttackers({ url: load.gateway.url, attack, count: attackers });
-  // All attackers are connected after the warm-up.
+  // This phase is a warm-up, after which all attackers are connected.
   await runGoodPhase(load, warmUpSeconds);
   const earlier = await attacking.tally();
   const phase = await runGoodPhase(load, seconds);

@@ -21,7 +21,7 @@ export interface LoadClient extends Disposable {
   readonly socket: WebSocket;
 }
 
-/** Opens many clients, 50 at a time. Those that fail are null. */
+/** Opens many clients, 50 at a time. A client that fails is null. */
 export async function openClients(all: readonly LoadClientOptions[]): Promise<(LoadClient | null)[]> {
   const clients: (LoadClient | null)[] = [];
   for (let index = 0; index < all.length; index += atOnce) {
@@ -31,7 +31,7 @@ export async function openClients(all: readonly LoadClientOptions[]): Promise<(L
   return clients;
 }
 
-/** Resolves once the server has accepted the subscription. Some servers activate it a little later. */
+/** Resolves once the server has accepted the subscription. Some servers activate a subscription a little later. */
 async function openClient({ url, connectionInit, subscribe, onNext }: LoadClientOptions): Promise<LoadClient> {
   const socket = new WebSocket(`${url.replace('http', 'ws')}/graphql`, 'graphql-transport-ws', {
     perMessageDeflate: false,
@@ -48,7 +48,7 @@ async function openClient({ url, connectionInit, subscribe, onNext }: LoadClient
     if (message.type === 'connection_ack') {
       // A unique id, because Mercurius' gateway identifies subscriptions by it.
       say({ id: randomUUID(), type: 'subscribe', payload: subscribe });
-      // Our server handles a socket's messages in order: once this is answered, the subscription is active.
+      // Our server handles a socket's messages in order. So once the ping is answered, the subscription is active.
       say({ type: 'ping' });
     } else if (message.type === 'pong') resolve();
     else if (message.type === 'error') reject(new Error(JSON.stringify(message.payload)));

@@ -1,10 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { VoucherEvent } from './voucher-event.ts';
 
-/** Publishes events to a gateway's source. Resolves once it has them. */
+/** Publishes events to a gateway's source. Resolves once the source has them. */
 export type Publish = (events: readonly VoucherEvent[]) => Promise<unknown>;
 
-/** Publishes events at a steady rate per second. Resolves once all are published, and rejects if one fails. */
+/**
+ * Publishes events at a steady rate per second. Resolves once all are published, and rejects if publishing one fails.
+ */
 export async function publishSteadily(
   publish: Publish,
   { total, rate, next }: { total: number; rate: number; next(index: number): VoucherEvent },
@@ -24,7 +26,7 @@ export async function publishSteadily(
   if (failures.length > 0) throw failures[0];
 }
 
-/** Waits until the condition is true, up to a time limit. Returns whether it is. */
+/** Waits until the condition is true, up to a time limit. Resolves with whether it is true. */
 export async function within(limitMs: number, holds: () => boolean): Promise<boolean> {
   const deadline = performance.now() + limitMs;
   while (!holds() && performance.now() < deadline) await sleep(20);

@@ -9,7 +9,7 @@ export interface Addressee {
 /** A message of the topic `receive-code`. */
 export type VoucherEvent = ReturnType<typeof voucherEvent>;
 
-/** Creates an event with a new voucher. Its code contains the measurement. */
+/** Creates an event with a new voucher. The voucher's code contains the sending time (`FlightTimes.stamp`). */
 export function voucherEvent({ phoneNumber, userId }: Addressee, code: string) {
   const at = new Date().toISOString();
   return {

@@ -12,7 +12,7 @@ const acceptedPerSecondAtLeast = 400;
 /** CPU time of all processes of this machine, in milliseconds. */
 const busyMs = () => cpus().reduce((sum, { times: { user, nice, sys, irq } }) => sum + user + nice + sys + irq, 0);
 
-/** Sends requests without pause until everything is warm. */
+/** Sends requests without pause, until most code is compiled. */
 export async function warmUp(system: PipelineSystem): Promise<void> {
   await requestFor(warmUpSeconds, system);
   await system.journeys.settle(30_000);

@@ -9,7 +9,7 @@ const settledWithinSeconds = 300;
 
 /**
  * Measures how soon all codes are delivered after an outage of the provider, during which clients request vouchers at a
- * steady rate. The provider responds with 500 during the outage, and at once after it.
+ * steady rate. During the outage the provider responds with 500, and after it with the code at once.
  */
 export async function outage(): Promise<Report> {
   await using system = await openPipelineSystem();

@@ -9,7 +9,7 @@ const customers = 50;
 /** The response of the simulated provider to the next `times` requests. */
 interface ProviderInstruction {
   delayMs?: number;
-  /** `error` is status 500. */
+  /** With `error`, the provider responds with status 500. */
   fault?: 'error';
   times: number;
 }
@@ -21,7 +21,7 @@ export interface PipelineSystem extends AsyncDisposable {
   /** Requests a voucher for the next customer in turn. Resolves with the time to its acceptance, in milliseconds. */
   request(): Promise<number>;
   instructProvider(instruction: ProviderInstruction): Promise<void>;
-  /** Drops the instructions that are left. */
+  /** Drops the instructions that the provider has not used yet. */
   clearInstructions(): Promise<void>;
   /** Ids of all processes, by name. */
   pids(): Record<string, number | undefined>;

@@ -6,17 +6,17 @@ import { isOnPath, stopProcess } from '@voucher-gateway/standalone/engines/proce
 
 const startWithinMs = 30_000;
 
-/** A server in a separate process, with its resource usage. Reading a figure throws once it has exited. */
+/** A server in a separate process, with its resource usage. Reading a figure throws once the process has exited. */
 export interface MeasuredProcess extends AsyncDisposable {
-  /** Its URL, such as `http://127.0.0.1:4000`. */
+  /** The server's URL, such as `http://127.0.0.1:4000`. */
   readonly url: string;
   readonly pid: number | undefined;
   rssBytes(): number;
-  /** User and system CPU time since its start, in ticks of 10 ms. */
+  /** User and system CPU time since the start of the process, in ticks of 10 ms. */
   cpuMs(): number;
-  /** Number of its open files, most of which are sockets. */
+  /** Number of open files of the process, most of which are sockets. */
   openFiles(): number;
-  /** Sends it a message over the IPC channel. Resolves once it is written. */
+  /** Sends a message to the process over the IPC channel. Resolves once the message is written. */
   send(message: object): Promise<void>;
 }
 
@@ -28,11 +28,11 @@ export interface MeasuredProcessOptions {
   port: number;
   /** Path that responds with 2xx once the server is ready. */
   readyPath: string;
-  /** Whether it is pinned to one core, if the machine supports it; see {@link pinnedCore}. */
+  /** Whether the process is pinned to one core, if the machine supports this; see {@link pinnedCore}. */
   pinned: boolean;
-  /** Whether it receives messages. */
+  /** Whether the process receives messages. */
   takesMessages?: boolean;
-  /** Called with each line of its log. Default: lines are printed like ours. */
+  /** Called with each line of the process's log. Default: lines are printed on standard error. */
   onLog?: ((line: string) => void) | undefined;
 }
 
@@ -40,7 +40,7 @@ export interface MeasuredProcessOptions {
 export async function startMeasured(options: MeasuredProcessOptions): Promise<MeasuredProcess> {
   const { name, args, environment, port, readyPath, pinned, takesMessages = false, onLog } = options;
   const core = pinned ? pinnedCore() : null;
-  // taskset executes Node in its own process, so the process id is Node's.
+  // taskset is replaced by Node, so that the process id is Node's.
   const [command, ...rest] = [...(core === null ? [] : ['taskset', '-c', String(core)]), process.execPath, ...args];
   const child = spawn(command as string, rest, {
     env: { ...process.env, NODE_ENV: 'production', ...environment },

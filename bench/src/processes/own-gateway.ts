@@ -56,7 +56,7 @@ export async function openOwnGateway(): Promise<OwnGateway> {
         ...engines.environment,
         PORT: String(port),
         DRAIN_WINDOW: '1ms',
-        // All clients have the same address here.
+        // The limit is off, because all clients of the benchmark have the same address.
         MAX_CONNECTIONS_PER_ADDRESS: 'off',
         MAX_ANONYMOUS_CONNECTIONS_PER_ADDRESS: 'off',
         MAX_HTTP_CONNECTIONS_PER_ADDRESS: 'off',
@@ -92,7 +92,7 @@ export async function openOwnGateway(): Promise<OwnGateway> {
     },
     async start(environment = {}, options = {}) {
       const gateway = await startGateway('main.ts', { environment, ...options });
-      // The gateway has created the topic.
+      // The producer connects after the gateway has created the topic.
       await producer.connect();
       return gateway;
     },

@@ -4,8 +4,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 const tickMs = 10;
 
 /**
- * CPU time in milliseconds since the start of each process, by name. It includes child processes, such as the connections
- * of PostgreSQL, also those that have ended. Empty without /proc.
+ * CPU time in milliseconds since the start of each process, by name. It includes child processes, such as the
+ * connections of PostgreSQL, even if they have ended. Empty without /proc.
  *
  * @param pids process ids by name
  */
@@ -33,7 +33,7 @@ function* readProcesses() {
       // The process has ended since it was listed.
       continue;
     }
-    // The name, in brackets, may contain spaces. The next fields are: state, parent.
+    // The process's name, in brackets, may contain spaces. The fields after it are the state and the parent.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     const ticks = (...indexes: number[]) => indexes.reduce((sum, index) => sum + Number(fields[index]), 0);
     yield {

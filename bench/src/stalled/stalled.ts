@@ -18,7 +18,7 @@ const smallAnswers = 'subscription { voucherReceived { cursor node { code } } }'
  * Half of a gateway's clients stop reading, and get enough events to fill the buffers of the kernel and of the gateway.
  * Measures, twice:
  *
- * - latencies of the other half, compared with the same load while all read
+ * - latencies of the other half, compared with the same load while all clients read
  * - memory of the gateway while clients stall, and whether it is released
  * - whether each stalled client is disconnected
  */
@@ -52,7 +52,7 @@ export async function stalled(): Promise<Report> {
   const load: StalledLoad = { publish: ownGateway.publish, gateway, readers, others, flights };
   const openOthers = () =>
     openStallingReaders({ url: gateway.url, query: largeAnswers, tokens: others.map(({ token }) => token) });
-  /** Runs a phase in which the other half reads, too. Their missing events count. */
+  /** Runs a phase in which all clients read. Missing events of both halves count. */
   const allReading = async (answersEach: number): Promise<Phase> => {
     await using reading = await openOthers();
     await runPhase(load, warmUpAnswers);
@@ -62,8 +62,8 @@ export async function stalled(): Promise<Report> {
   };
   const answersEach = answersToFill(maxBufferedBytes);
   /**
-   * Runs a phase in which the other half stalls. It uses new connections, because the kernel's buffers grow with the
-   * bytes read.
+   * Runs a phase in which half of the clients stall. These use new connections, because the kernel's buffers grow with
+   * the bytes read.
    */
   const othersStalled = async (): Promise<Stall> => {
     tooSlow.length = 0;
@@ -75,7 +75,7 @@ export async function stalled(): Promise<Report> {
     return {
       ...phase,
       bufferedBytes: [...tooSlow],
-      // At most the number of stalled clients, because the gateway may also have closed another connection.
+      // The number is limited to the stalled clients, because the gateway may also have closed another connection.
       gone: Math.min(half, openFiles - gateway.openFiles()),
       settledRssBytes: gateway.rssBytes(),
     };

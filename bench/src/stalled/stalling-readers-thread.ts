@@ -5,11 +5,11 @@ export interface ReadersData {
   /** URL of the gateway. */
   url: string;
   query: string;
-  /** One per reader. */
+  /** The tokens, one per reader. */
   tokens: readonly string[];
 }
 
-/** The messages to this thread. It answers both with the number of received messages. */
+/** The messages to this thread. The thread answers both with the number of events that it has received. */
 export type ReadersQuestion = 'received' | 'stall';
 
 const heartbeatMs = 5_000;
@@ -36,8 +36,8 @@ parentPort?.postMessage(received);
 
 function stall(): void {
   for (const socket of sockets) socket.pause();
-  // Unsolicited pongs (RFC 6455, 5.5.3): a stalled client does not read pings, and would be dropped by the keep-alive before
-  // the gateway's buffer is full.
+  // Sends unsolicited pongs (RFC 6455, 5.5.3). A stalled client does not read pings, and without a pong the keep-alive
+  // would drop it before the gateway's buffer is full.
   setInterval(() => {
     for (const socket of sockets) if (socket.readyState === socket.OPEN) socket.pong();
   }, heartbeatMs);

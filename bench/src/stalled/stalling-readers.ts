@@ -7,7 +7,10 @@ const lateAfterMs = 10_000;
 
 /** Subscribers that can stop reading. */
 export interface StallingReaders extends AsyncDisposable {
-  /** Resolves with the number of missing messages, if `of` are expected: as soon as it is 0, or after 10 s. */
+  /**
+   * Resolves with the number of missing messages if `of` messages are expected: as soon as none is missing, or after 10
+   * s.
+   */
   missing(of: number): Promise<number>;
   /** Stops reading, without disconnecting. */
   stall(): Promise<void>;

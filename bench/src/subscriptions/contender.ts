@@ -5,21 +5,21 @@ import type { MeasuredProcess } from '../processes/measured-process.ts';
 
 /** A measured gateway. */
 export interface Contender {
-  /** Prefix in the names of its results; empty for our gateway with Kafka. */
+  /** Prefix in the names of the gateway's results; empty for our gateway with Kafka. */
   readonly label: string;
-  /** Whether it is ours, which must not fail. */
+  /** Whether it is our gateway, which must not fail. */
   readonly isOurs: boolean;
-  /** Starts it for this many clients. */
+  /** Starts the gateway for this many clients. */
   start(clients: number): Promise<StartedContender>;
 }
 
 export interface StartedContender extends AsyncDisposable {
   /** The process of the gateway, without its source of events. */
   readonly process: MeasuredProcess;
-  /** One per client. */
+  /** The receivers of events, one per client. */
   readonly addressees: readonly Addressee[];
   /** Options with which an addressee connects and subscribes to its events, by index in `addressees`. */
   clientOptions(index: number): Omit<LoadClientOptions, 'onNext'>;
-  /** Publishes events to it. */
+  /** Publishes events to the gateway. */
   readonly publish: Publish;
 }

@@ -23,9 +23,10 @@ export interface Load {
 }
 
 /**
- * Connects clients to a gateway, each with its own phone number and subscription, and publishes events at a steady rate,
- * each for one client. Results: RSS per connection before any event, and clients without events. By rate: latency from
- * publisher to client, CPU per event, CPU as a share of one core, and events missing 10 s after the last one.
+ * Connects clients to a gateway, each with its own phone number and subscription, and publishes events at a steady
+ * rate, each for one client. Results: RSS per connection before any event, and clients without events. Results for each
+ * rate: latency from publisher to client, CPU per event, CPU as a share of one core, and events that are missing 10 s
+ * after the last one.
  */
 export async function measureSubscriptions(
   contender: Contender,
@@ -45,7 +46,8 @@ export async function measureSubscriptions(
         },
       })),
     );
-  // What a gateway loads and allocates once, for the first clients, is not part of the memory per connection.
+  // These clients come and go before the measurement, because what a gateway loads once for its first clients is not
+  // memory per connection.
   for (const client of await connect(firstClients)) client?.[Symbol.dispose]();
   await sleep(settleMs);
   const idleBytes = started.process.rssBytes();

@@ -17,7 +17,7 @@ export interface TopicFeed {
   publish: Publish;
 }
 
-/** A gateway to compare with. It has less to do than ours, because it checks no tokens. */
+/** A gateway to compare with. A peer has less work than our gateway, because it checks no tokens. */
 export interface Peer {
   fromMemory: Contender;
   fromTopic(feed: TopicFeed): Contender;

@@ -15,19 +15,19 @@ const compared = { connections: 10_000, rate: 200 };
 /** Number of rounds in which the compared gateways are measured, one after the other. */
 const turns = Number(process.env.BENCH_TURNS ?? 3);
 const comparedRates = rates.filter((rate) => rate === compared.rate);
-/** Long enough for some events above the 99th percentile. */
+/** Seconds per rate, long enough for some events above the 99th percentile. */
 const secondsAt = (rate: number) => Number(process.env.BENCH_SECONDS ?? Math.max(10, 4_000 / rate));
 /** A warm-up without results: a new broker and load generator are slow, which would disadvantage the first gateway. */
 const warmUp = { connections: 1_000, rates: [1_000], secondsAt: () => 60 };
 const query = 'subscription { voucherReceived { cursor node { requestId code } } }';
 
 /**
- * Measures the cost of events and connections: one gateway process on one core, and N WebSockets with one subscription and
- * phone number each. Events come at a steady rate, each for one socket.
+ * Measures the cost of events and connections: one gateway process on one core, and N WebSockets with one subscription
+ * and phone number each. Events are published at a steady rate, each for one socket.
  *
- * Our gateway runs on real Kafka and Redis, with tokens and sessions; its peers have neither. All are measured with the
- * same Kafka topic, and with events from memory. Compared gateways take turns, and each figure is the median of its
- * rounds, to reduce noise of the machine. A peer that fails is reported, and does not end the run.
+ * Our gateway runs on real Kafka and Redis, with tokens and sessions; its peers have neither. All gateways are measured
+ * with the same Kafka topic, and with events from memory. Compared gateways take turns, and each figure is the median
+ * of its rounds, to reduce noise of the machine. A peer that fails is reported, and does not end the run.
  */
 export async function subscriptions(): Promise<Report> {
   const peers = await openPeers(process.env.BENCH_PEERS);
@@ -130,7 +130,7 @@ function ownBounds(own: Contender, results: readonly Result[]): Bound[] {
   return bounds;
 }
 
-/** Creates the bounds that our gateway is not slower than the others, if these can handle the load. */
+/** Creates the bounds that our gateway is not slower than any other gateway that can handle the load. */
 function betterThanOthers([ours, ...others]: readonly Contender[], results: readonly Result[]): Bound[] {
   const { connections, rate } = compared;
   if (!ours || !ownCounts.includes(connections) || !rates.includes(rate)) return [];

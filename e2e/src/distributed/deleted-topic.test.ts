@@ -20,7 +20,7 @@ async function runbookCommands(): Promise<string[][]> {
 
 it('runbook: the messages of a deleted topic are recovered', { timeout: 400_000 }, async () => {
   const releases = new AsyncDisposableStack();
-  // Runs after the log of the services was printed for a failed test.
+  // The system is disposed here, because the log of a failed test is printed before it.
   onTestFinished(() => releases.disposeAsync());
   const system = releases.use(await startDistributed({ VPS_PROFILE: 'fast', DRAIN_WINDOW: '1ms' }));
   const { KAFKA_BROKERS } = realEngines();
@@ -38,7 +38,7 @@ it('runbook: the messages of a deleted topic are recovered', { timeout: 400_000 
   const follower = releases.use(startFollower({ token: customer.token, after: cursor, nextGateway }));
   await expect.poll(async () => (await stored()).length).toBe(1);
 
-  // Three codes are in the topic, and not stored, when it is deleted.
+  // When the topic is deleted, it has three codes that are not stored.
   await database.query('begin');
   await database.query('lock table voucher.voucher in share mode');
   for (const _code of [1, 2, 3]) await requestSomehow(customer, nextGateway);

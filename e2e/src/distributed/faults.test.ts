@@ -22,7 +22,7 @@ import { type Accepted, expectPromisesKept, keepRequesting } from './kept-promis
 import { showOnFailure } from './service-logs.ts';
 import { servicePorts } from './service-ports.ts';
 
-// This suite has separate engines, because it kills them.
+// Folder of the engines. This suite starts separate engines, because it kills them.
 let folder: string;
 let engines: Engines;
 let stack: DistributedStack;
@@ -145,7 +145,7 @@ describe('faults, one process per service', { timeout: 300_000 }, () => {
     for (const name of ['voucher', 'delivery'] as const)
       await expect.poll(() => readiness(name)).toMatchObject([200, { 'key-value': 'away' }]);
     await expect.poll(() => readiness('gateway')).toMatchObject([503, { 'key-value': 'away' }]);
-    // Redis is replaced by an empty one.
+    // The data of Redis is deleted, so that it starts empty.
     await rm(join(folder, 'engines', 'redis'), { recursive: true, force: true });
     await startEngine('redis');
     await expect
@@ -195,7 +195,7 @@ describe('faults, one process per service', { timeout: 300_000 }, () => {
     for (const name of serviceNames) expect([name, await liveStatus(name)]).toEqual([name, 200]);
   });
 
-  // Regression: each step of the stop waited for an engine, and in total they exceeded the deadline.
+  // Regression: each step of the stop waited for an engine, so that in total the stop exceeded its deadline.
   it('of all engines at once, frozen: services stop in time and exit 0', async () => {
     await using customer = await startCustomer(stack);
     {
@@ -237,7 +237,7 @@ async function freezeEngines(): Promise<Disposable> {
       try {
         process.kill(pid, name);
       } catch {
-        // The process of this connection has ended.
+        // A process may have ended since it was listed.
       }
     }
   };
@@ -245,7 +245,7 @@ async function freezeEngines(): Promise<Disposable> {
   return { [Symbol.dispose]: () => signal('SIGCONT') };
 }
 
-/** Sends half of a request to a service, which then waits for the rest. */
+/** Sends half of a request to a service, which then waits for the other half. */
 async function openHalfRequest(name: ServiceName): Promise<Disposable> {
   const { hostname, port } = new URL(stack.urls[name]);
   const socket = connect(Number(port), hostname).on('error', () => {});
@@ -254,7 +254,7 @@ async function openHalfRequest(name: ServiceName): Promise<Disposable> {
   return { [Symbol.dispose]: () => void socket.destroy() };
 }
 
-/** Stops every service like a deployment: each exits with 0 within its deadline. */
+/** Stops every service as a deployment does. Each service must exit with 0 within its deadline. */
 async function stopServices(): Promise<void> {
   await Promise.all(serviceNames.map((name) => stack.kill(name, 'SIGTERM')));
   for (const name of serviceNames) expect([name, stack.exitOf(name)]).toEqual([name, { code: 0, signal: null }]);

@@ -63,7 +63,7 @@ describe('three gateways', { timeout: 300_000 }, () => {
       await expect.poll(() => follower.seen).toEqual(await stored());
       expect(follower.refusals).toEqual([]);
     }
-    // Each socket was closed with a code after which clients reconnect; none was dropped.
+    // Each socket was closed with a code after which clients reconnect, and no socket was dropped.
     const codes = new Set(followed.flatMap(({ follower }) => [...follower.closed.keys()]));
     expect([...codes]).toEqual([1001]);
   });

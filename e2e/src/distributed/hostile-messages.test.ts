@@ -5,7 +5,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startCustomer } from '../customer.ts';
 import { type DistributedSystem, startDistributed } from './system.ts';
 
-/** By topic, the groups that must bury each message. Gateways read topics with tails, which have no group. */
+/**
+ * For each topic, the groups that must bury each message. Gateways are not listed, because they read topics with tails.
+ */
 const readers: Readonly<Record<string, readonly string[]>> = {
   'request-code': ['delivery', 'voucher-integration'],
   'receive-code': ['delivery', 'voucher'],

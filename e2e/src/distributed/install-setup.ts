@@ -42,7 +42,10 @@ function buildSteps(dockerfile: string): string[] {
   return steps;
 }
 
-/** An environment with this Node first in PATH, packages from npm's cache, and none of the variables of the outer npm. */
+/**
+ * Returns an environment with this Node first in PATH, with packages from npm's cache, and without the variables of the
+ * outer npm.
+ */
 function npmEnvironment(): NodeJS.ProcessEnv {
   const { NODE_ENV, ...inherited } = process.env;
   const isOfThisRun = (name: string) => /^npm_(command|lifecycle_|package_|config_(local_)?prefix)/.test(name);

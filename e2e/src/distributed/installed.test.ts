@@ -8,7 +8,7 @@ import { productionEnvironment } from '../production-environment.ts';
 import { createSetup, startStandalone } from '../standalone-process.ts';
 import { startDistributed } from './system.ts';
 
-// Regression: a package that the gateway imports was a devDependency, so no production install started.
+// Regression: a package that the gateway imports was a devDependency, so that no production install started.
 
 it('production install: has no development-only package', { timeout: 300_000 }, async () => {
   const { packages } = JSON.parse(await readFile(join(inject('installation'), 'package-lock.json'), 'utf8'));

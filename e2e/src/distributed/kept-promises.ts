@@ -44,7 +44,7 @@ export async function expectPromisesKept(
       const { data, type } = customer.verify(first);
       const order = findOrder(orders, requestId);
       expect({ type, code: data.code }).toEqual({ type: 'voucher.received', code: order?.voucherCode });
-      // A and B: one row with the provider's code. It may be stored after the callback.
+      // A and B: there is one row, with the provider's code. The row may be stored after the callback.
       await expect
         .poll(
           async () => (await client.query('select code from voucher.voucher where request_id = $1', [requestId])).rows,
@@ -56,7 +56,7 @@ export async function expectPromisesKept(
   }
 }
 
-/** A customer requests no more while this many of its requests have had no callback. */
+/** A customer pauses while this many of its requests have no callback yet. */
 const maxOpen = 20;
 
 /** Requests one voucher after the other until stopped. A response with an error does not count as accepted. */

@@ -56,7 +56,7 @@ describe('services as processes', { timeout: 300_000 }, () => {
   });
 
   it('are not ready if another process responds on their port', async () => {
-    // Regression: a stack used the voucher service of another stack, until that stopped.
+    // Regression: a stack used the voucher service of another stack, until the other stack stopped.
     await using installation = await installDistributed();
     await using system = await installation.start();
     await system.kill('vps-mock', 'SIGTERM');

@@ -10,7 +10,7 @@ export function showOnFailure(logFile: string): Disposable {
   return { [Symbol.dispose]: () => void files.delete(logFile) };
 }
 
-// This hook is in a setup file, so that it runs before the test removes the folder with the logs.
+// The hook is registered in a setup file, so that it runs before the test removes the folder with the logs.
 afterEach(async ({ task }) => {
   if (task.result?.state !== 'fail') return;
   for (const file of files) process.stderr.write(`--- ${task.name}: the services' log ---\n${await readEnd(file)}\n`);

@@ -1,7 +1,7 @@
 import { serviceNames } from '@voucher-gateway/standalone/distributed';
 import { freePorts } from '@voucher-gateway/standalone/engines/process';
 
-/** Below the ephemeral ports, so that no outgoing connection takes a port while its service starts. */
+/** The ports are below the ephemeral ports, so that no outgoing connection takes a port while its service starts. */
 const firstPort = 10_000;
 const portsPerWorker = 5_000;
 
@@ -13,7 +13,8 @@ let next = 0;
  */
 export async function servicePorts(): Promise<Record<string, number>> {
   const worker = Number(process.env.VITEST_POOL_ID);
-  // The files of one worker run in sequence, with different ports: services of the previous file may still be stopping.
+  // The test files of a worker run in sequence. They get different ports, because services of the previous file may
+  // still be stopping.
   next ||= process.pid;
   const wanted = serviceNames.map(() => firstPort + (worker - 1) * portsPerWorker + (next++ % portsPerWorker));
   const ports = await freePorts(wanted);

@@ -6,7 +6,7 @@ import { runSoak } from '../soak/run-soak.ts';
 import { showOnFailure } from './service-logs.ts';
 import { servicePorts } from './service-ports.ts';
 
-// A short soak. `npm run soak` is the long one; see docs/reliability.md.
+// This is a short soak. `npm run soak` runs a long one; see docs/reliability.md.
 it('soak: a minute under load and faults breaks no promise', { timeout: 900_000 }, async () => {
   await using releases = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'voucher-gateway-soak-'));

@@ -12,7 +12,7 @@ import { servicePorts } from './service-ports.ts';
 
 export interface DistributedSystem extends RunningSystem, DistributedStack {
   readonly databaseUrl: string;
-  /** Prefix of its topics and groups on the broker. */
+  /** Prefix of the system's topics and groups on the broker. */
   readonly topicPrefix: string;
 }
 

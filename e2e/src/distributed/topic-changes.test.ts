@@ -7,10 +7,10 @@ import { type Follower, startFollower } from '../follower.ts';
 import { requestSomehow, storedVouchers } from '../resume-run.ts';
 import { type DistributedSystem, startDistributed } from './system.ts';
 
-/** A customer and a subscriber that follows their vouchers from the first one. */
+/** A customer, and a subscriber that follows the customer's vouchers from the first one. */
 interface Followed {
   customer: Customer;
-  /** Cursor of the end of their feed before the first voucher. */
+  /** Cursor of the end of the customer's feed before the first voucher. */
   start: string;
   follower: Follower;
 }
@@ -21,7 +21,7 @@ describe('resume: a client sees each voucher once', { timeout: 300_000 }, () => 
   let database: pg.Client;
   let topic: string;
   beforeAll(async () => {
-    // A small number of recent messages, so that they are evicted soon.
+    // The gateway keeps few recent messages, so that messages are evicted soon.
     system = await startDistributed({ VPS_PROFILE: 'fast', DRAIN_WINDOW: '1ms', TOPIC_WINDOW: '20' });
     topic = `${system.topicPrefix}receive-code`;
     admin = new Kafka({ brokers: realEngines().KAFKA_BROKERS.split(','), logLevel: logLevel.NOTHING }).admin();
@@ -54,7 +54,7 @@ describe('resume: a client sees each voucher once', { timeout: 300_000 }, () => 
     await expect.poll(() => follower.seen).toEqual(await stored());
     expect(follower.refusals).toEqual([]);
   };
-  /** Stops the store's progress: its subgraph responds, but stores nothing, until disposed. */
+  /** Stops the store's progress: until it is disposed, the subgraph responds, but stores nothing. */
   const holdStore = async (): Promise<AsyncDisposable> => {
     await database.query('begin');
     await database.query('lock table voucher.voucher in share mode');
@@ -78,7 +78,7 @@ describe('resume: a client sees each voucher once', { timeout: 300_000 }, () => 
     await expectAllSeen(followed, 1);
     {
       await using _held = await holdStore();
-      // Three times as many as the gateway keeps as recent messages.
+      // These are three times as many messages as the gateway keeps in memory.
       await requestMany([followed], 60);
       await system.kill('gateway', 'SIGKILL');
       await system.start('gateway');

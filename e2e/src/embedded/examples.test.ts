@@ -11,7 +11,7 @@ import { startCustomer } from '../customer.ts';
 import type { System } from '../system.ts';
 import { startEmbedded } from './system.ts';
 
-// A browser API that Node does not enable by default.
+// EventSource is a browser API that Node does not enable by default.
 beforeAll(() => void vi.stubGlobal('EventSource', EventSource));
 afterAll(() => void vi.unstubAllGlobals());
 

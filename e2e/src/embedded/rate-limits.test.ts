@@ -54,7 +54,7 @@ describe('behind a trusted proxy', () => {
   it('rate limits: guessing from many addresses does not lock out the owner', async () => {
     const home = from(system, '203.0.113.7');
     const { username } = await home.signUp();
-    // The limit that all addresses share is reached after 5 attempts; 20 is arbitrary.
+    // The limit that all addresses share is reached after 5 attempts, so that 20 attempts are more than enough.
     for (let address = 1; address <= 20; address += 1) {
       const { json } = await from(system, `198.51.100.${address}`).signIn(username, 'a wrong one');
       expect(json.code).toBe(address <= 5 ? 'INVALID_CREDENTIALS' : 'RATE_LIMITED');

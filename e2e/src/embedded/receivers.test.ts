@@ -53,11 +53,11 @@ async function startExample(
 
 const receivers = [
   { name: 'Node', run: [process.execPath, 'receiver.js'], isThere: true },
-  // Only Node and npm are needed to run the tests.
+  // The test is skipped without Python, because the tests must run with only Node and npm.
   { name: 'Python', run: ['python3', 'receiver.py'], isThere: hasPython },
 ] as const;
 
-// A start is slow, and each test has a customer of its own.
+// The tests share a system, because a start is slow. Each test has a customer of its own.
 let system: System;
 beforeAll(async () => {
   system = await startEmbedded();
@@ -108,7 +108,7 @@ describe('example receiver with public keys', () => {
     await customer.instructProvider({ delayMs: 0 });
     const { id } = await customer.requestVoucher({ callbackUrl: receiver.url });
     expect(await receiver.next()).toMatchObject({ type: 'voucher.received', data: { requestId: id } });
-    // Else the provider takes up to 40 s.
+    // Without this instruction the provider may take up to 40 s.
     await customer.instructProvider({ delayMs: 0 });
     await customer.requestVoucher({ callbackUrl: customer.receiver.url });
     const { body, headers } = await customer.receiver.next();

@@ -15,8 +15,8 @@ import {
 } from '../standalone-process.ts';
 import { createPreparedSetup } from './system.ts';
 
-// All tests share one installation. A first start, which creates the database, is tested by the demo without a running
-// stack.
+// All tests share one installation. The test of the demo without a running stack tests a first start, which creates the
+// database.
 let setup: StandaloneSetup;
 beforeAll(async () => {
   setup = await createPreparedSetup();
@@ -153,7 +153,7 @@ it('npm start: refuses a damaged data folder unchanged, and says what to do', as
 // Regression: a test run that was killed left its processes running.
 it('e2e: the processes of a test end with the test’s process', async () => {
   const { child } = runStandalone(setup.environment);
-  // Waits for `exit`, because `close` is not emitted after the parent has disconnected.
+  // The test waits for `exit`, because `close` is not emitted after the parent has disconnected.
   const exit = once(child, 'exit');
   child.disconnect();
   expect(await exit).toEqual([1, null]);

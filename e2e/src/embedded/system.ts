@@ -23,7 +23,7 @@ export const startHere = (setup: StandaloneSetup) =>
     config: readConfig(standaloneSettings, { LOG_LEVEL: 'silent', ...withoutRateLimits, ...setup.environment }),
   });
 
-/** Creates a setup with an empty database: a first start takes twice as long as later ones. */
+/** Creates a setup with an empty database, because a first start takes twice as long as later starts. */
 export async function createPreparedSetup(): Promise<StandaloneSetup> {
   await using releases = new AsyncDisposableStack();
   const setup = releases.use(await createSetup());

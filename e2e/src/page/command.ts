@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import type { Page } from 'playwright-core';
 
-/** A copied curl command, as the shell reads it. */
+/** A copied curl command, as a shell parses it. */
 export interface CopiedCommand {
   text: string;
   url: string;
@@ -9,10 +9,10 @@ export interface CopiedCommand {
   body: string;
 }
 
-/** Reads the command in the clipboard; its variable `TOKEN` is the given one. */
+/** Reads the command in the clipboard. The command's variable `TOKEN` has the value of `token`. */
 export async function readCommand(page: Page, token = 'TOKEN'): Promise<CopiedCommand> {
   const text = await page.evaluate<string>('navigator.clipboard.readText()');
-  // A `curl` that prints its arguments, each ended by NUL.
+  // The shell function `curl` prints its arguments, each ended by NUL.
   const script = `curl() { printf '%s\\0' "$@"; }; TOKEN='${token}'; ${text}`;
   const args = execFileSync('sh', ['-c', script], { encoding: 'utf8', timeout: 10_000 }).split('\0');
   const valuesOf = (option: string) => args.flatMap((arg, index) => (arg === option ? [args[index + 1] ?? ''] : []));

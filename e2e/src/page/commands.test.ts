@@ -65,14 +65,14 @@ it('API: has a cURL command for each operation of the page, and each works', asy
     CallbackSecret: 'done',
     RotateCallbackSecret: 'done',
     Endpoints: 'done',
-    // It names an example.
+    // This command names an endpoint that does not exist, as an example.
     EnableEndpoint: ['NOT_FOUND'],
     SendTestCallback: 'done',
     RecoverDeliveries: 'done',
   });
   await signOut(page);
   await page.getByRole('tab', { name: 'Sign in' }).click();
-  // An example's password is nobody's.
+  // SignIn has the same example of a user as SignUp above, which has created the user.
   expect(await sendAll(page, token)).toEqual({ SignIn: 'done', SignOut: ['SESSION_EXPIRED'] });
   expect(visitor.problems).toEqual([]);
 });

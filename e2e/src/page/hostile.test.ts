@@ -7,11 +7,11 @@ import { openBrowser, openVisitor } from './browser.ts';
 import { readCommand } from './command.ts';
 import { readCode, requestVoucher, signIn, signOut, signUp, untilLive } from './user.ts';
 
-/** Would run if any text were taken for HTML. */
+/** The script would run if the page used this text as HTML. */
 const attack = '"><img src=x onerror=document.title="hacked"><script>document.title="hacked"</script>';
 const overflowOf = (page: Page) => page.evaluate<number>('document.documentElement.scrollWidth - window.innerWidth');
 
-/** A provider whose codes are chosen by the test. */
+/** Starts a provider whose codes the test chooses. */
 async function startProvider() {
   const receiver = await startReceiver({ path: '' });
   return {

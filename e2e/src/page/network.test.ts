@@ -6,7 +6,7 @@ import { readCode, requestVoucher, setNext, signOut, signUp, untilLive } from '.
 
 const stack = openStack();
 
-/** Requests are accepted, but the page never learns it, until `end`. */
+/** Until `end`, requests are accepted, but the page does not get the responses. */
 async function loseAnswers(page: Page): Promise<{ end(): Promise<void> }> {
   const lose = async (route: Route) => {
     if (!route.request().postData()?.includes('"operationName":"RequestVoucher"')) return route.fallback();
@@ -62,7 +62,7 @@ describe('page: bad network', () => {
     await signUp(page);
     await untilLive(page);
     const hide = await loseAnswers(page);
-    // The list would show the request.
+    // The list is not answered, because it would show the request.
     await page.route('**/graphql', (route) =>
       route.request().postData()?.includes('VoucherRequests') ? route.abort() : route.fallback(),
     );
@@ -125,7 +125,7 @@ describe('page: bad network', () => {
     await setNext(stack.system, user, { delayMs: 60_000 });
     await requestVoucher(page);
     await page.getByRole('article').waitFor();
-    // Both are read again while the connection is lost, because the request is pending.
+    // Request and list are read again while the connection is lost, because the request is pending.
     const failed = Promise.all(
       ['VoucherRequest', 'VoucherRequests'].map((name) =>
         page.waitForEvent('requestfailed', (request) => request.postDataJSON()?.operationName === name),
@@ -200,7 +200,7 @@ describe('page: bad network', () => {
       await page.getByRole('button', { name: 'Sign up' }).waitFor();
       return await page.evaluate<number>('performance.now()');
     };
-    // Other work of the machine may slow one of them.
+    // The test uses the median of three loads, because other work of the machine may delay one of them.
     const [, median] = [await loadMs(false), await loadMs(false), await loadMs(false)].toSorted((a, b) => a - b);
     expect(median).toBeLessThan(1_000);
     expect(await loadMs(true)).toBeLessThan(6_000);

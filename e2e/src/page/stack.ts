@@ -4,7 +4,7 @@ import { startEmbedded } from '../embedded/system.ts';
 import type { System } from '../system.ts';
 import { openBrowser } from './browser.ts';
 
-/** Starts a system and a browser for the tests of a file. Both end after them. */
+/** Starts a system and a browser for the tests of a file, and stops both after the tests. */
 export function openStack(environment: Record<string, string> = {}): {
   readonly system: System;
   readonly browser: Browser;

@@ -35,7 +35,7 @@ export async function signOut(page: Page): Promise<void> {
 
 export const requestVoucher = (page: Page) => page.getByRole('button', { name: 'Request a voucher' }).click();
 
-/** The code of the request that is shown. */
+/** Reads the code of the request that the page shows. */
 export async function readCode(page: Page): Promise<string> {
   return (await page.getByLabel('Voucher code').textContent()) ?? '';
 }
@@ -57,7 +57,7 @@ export async function setNext(
   if (!response.ok) throw new Error(await response.text());
 }
 
-/** Executes an operation as the user of the page, beside the page. */
+/** Executes an operation as the user of the page, but without the page. */
 export async function operate(page: Page, query: string): Promise<Record<string, unknown>> {
   const token = await page.evaluate(() => JSON.parse(sessionStorage.getItem('voucher-gateway:session') ?? '').token);
   const response = await fetch(new URL('/graphql', page.url()), {

@@ -7,19 +7,19 @@ import { type FaultName, faultNames } from './faults/schedule.ts';
 import { isKept, printReport } from './print-report.ts';
 import { runSoak } from './run-soak.ts';
 
-// `npm run soak -- --minutes 15 --seed 7`: see docs/reliability.md. If a promise was broken it exits with 1, and keeps the
-// services' log.
+// `npm run soak -- --minutes 15 --seed 7`: see docs/reliability.md. If a promise was broken, the process exits with 1,
+// and the services' log is kept.
 const usage = `npm run soak -- [--minutes 15] [--seed <text>] [--rate 50] [--every 20] [--faults <name>,<name>]
     --rate is in requests per second, --every in seconds from fault to fault. Faults: ${faultNames.join(', ')}
 `;
 
-// Child processes are killed on exit, but not by the default action of a signal.
+// Signals call `process.exit`, because child processes are killed on exit, but not by the default action of a signal.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 const exitCode = await main().catch((error: Error) => {
   process.stderr.write(`${error.stack}\n`);
   return 1;
 });
-// Exits after the report, without waiting for open connections and timers.
+// The process exits after the report, without waiting for open connections and timers.
 process.exit(exitCode);
 
 async function main(): Promise<number> {

@@ -19,11 +19,11 @@ export interface SoakOptions {
   /** Folder for data and logs, which the caller removes. */
   folder: string;
   logFile: string;
-  /** Default: 50. */
+  /** Rate of requests. Default: 50. */
   requestsPerSecond?: number;
   /** Interval of faults. Default: 20 s. */
   everyMs?: number;
-  /** Default: all. */
+  /** The faults to choose from. Default: all. */
   faults?: readonly FaultName[];
   /** Folder of an installation whose services to run. Default: this repository. */
   installation?: string;
@@ -51,13 +51,13 @@ export interface SoakReport {
 const clientCount = 50;
 const progressEveryMs = 10_000;
 /**
- * After this time without arrivals, missing events count as lost. It is long, because a job of a killed process is
- * retried only after a minute.
+ * After this time without arrivals, missing events count as lost. The time is long, because a job of a killed process
+ * is retried only after a minute.
  */
 const quietMs = 180_000;
 /** A voucher may be stored this much later than its callback and event. */
 const storedWithinMs = 90_000;
-/** Time after the load, when a pending request counts as never answered. */
+/** Time after the load at which a request without a response counts as never answered. */
 const answeredWithinMs = 300_000;
 const giveUpAfterMs = 3_600_000;
 const healthyWithinMs = 90_000;
@@ -81,7 +81,7 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
     const client = await startClient(index, { nextGateway, receivers, recorder, signal: ending.signal });
     clients.push(releases.use(client));
   }
-  // Disposed before the clients, so that their pending retries end first.
+  // The signal aborts before the clients are disposed, so that their pending retries end first.
   releases.defer(() => ending.abort());
   const complaints: string[] = [];
   const context = {
@@ -192,7 +192,7 @@ function watchArrivals({ recorder, receivers }: Outside) {
   const seen = new Set<string>();
   const note = ({ requestId, isTaken, type }: ReceivedCallback) => {
     if (isTaken) calledBack.add(requestId);
-    // The subscription of codes does not report failures.
+    // Failures count only once, because the subscription of codes does not report them.
     if (type === 'voucher.failed') seen.add(requestId);
   };
   receivers.onCall(note);

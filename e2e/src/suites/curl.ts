@@ -10,7 +10,7 @@ export interface Curl {
 
 export interface CurlResponse {
   status: number;
-  /** The media type, without parameters. */
+  /** The media type of the response, without parameters. */
   type: string | undefined;
   json: Record<string, unknown>;
 }
@@ -31,7 +31,7 @@ export async function sendCurl(
   };
 }
 
-/** A phone number of Viet Nam without its country code. */
+/** Returns a random phone number of Viet Nam without its country code. */
 export function randomLocalNumber(): string {
   return `090${randomInt(1_000_000, 9_999_999)}`;
 }

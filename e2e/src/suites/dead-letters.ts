@@ -20,7 +20,7 @@ export const deadLetterSettings = {
   RATE_LIMITS: 'off',
 };
 
-/** Polling options for a command, which starts a process each time. */
+/** Polling options for a command. The interval is long, because a command starts a process each time. */
 const eachACommand = { interval: 1_000 };
 
 /** Tests of messages that can't be handled, and of the operator's command for them. */
@@ -31,7 +31,7 @@ export function deadLettersSuite(start: () => Promise<OperatedSystem>): void {
   });
   afterAll(() => system?.[Symbol.asyncDispose]());
 
-  /** Requests vouchers, each after the previous one is stored. Returns the ids of the requests. */
+  /** Requests vouchers, each after the previous voucher is stored. Returns the ids of the requests. */
   async function request(customer: Customer, count: number): Promise<string[]> {
     const ids: string[] = [];
     for (let number = 0; number < count; number += 1) {
@@ -50,7 +50,7 @@ export function deadLettersSuite(start: () => Promise<OperatedSystem>): void {
     return stdout.split('\n').filter((line) => line.includes('receive-code → delivery'));
   };
   const idOf = (line: string | undefined) => line?.split('  ')[0] ?? '';
-  /** The requests of the next callbacks. Another request is made to prove that there are no more. */
+  /** Resolves with the requests of the next callbacks. A further request proves that there are no more callbacks. */
   const callbacks = async (customer: Customer, count: number) => {
     const ids: string[] = [];
     for (let number = 0; number < count; number += 1) ids.push((await customer.nextCallback()).data.requestId ?? '');

@@ -35,8 +35,8 @@ export function flowSuite(startSystem: StartSystem): void {
   }
 
   /**
-   * (10) to (13): the purchased vouchers, once `count` are stored and all their deliveries have ended. A callback may arrive
-   * before its row is stored.
+   * (10) to (13): reads the purchased vouchers, once `count` are stored and all their deliveries have ended. A callback
+   * may arrive before the row of its voucher is stored.
    */
   async function purchasedOnceDelivered(customer: Customer, count = 1): Promise<PurchasedVoucher[]> {
     let nodes: PurchasedVoucher[] = [];
@@ -85,7 +85,7 @@ export function flowSuite(startSystem: StartSystem): void {
         deliveries: expect.any(Array),
       });
 
-      // (9) It is stored, and (10) to (13) read.
+      // (9) The voucher is stored, and (10) to (13) it is read.
       expect(await purchasedOnceDelivered(customer)).toEqual([
         {
           id: callback.data.voucherId,
@@ -109,7 +109,7 @@ export function flowSuite(startSystem: StartSystem): void {
       await using customer = await startCustomer(system);
       await customer.instructProvider({ delayMs: 4_500 });
       const request = await customer.requestVoucher();
-      // (4.2)
+      // (4.2) The late code is posted to the callbackUrl.
       const callback = await customer.nextCallback();
       const order = await ledgerEntry(system, request.id);
       expect(callback.data).toMatchObject({ requestId: request.id, code: order?.voucherCode, status: 'SUCCESS' });
@@ -222,7 +222,7 @@ export function flowSuite(startSystem: StartSystem): void {
       });
       const own = await bob.requestVoucher();
       expect((await toBobAny()).voucherReceived.node.requestId).toBe(own.id);
-      // Only Ann's events have this id, so that Bob's subscription to it gets nothing, although another subscription of
+      // Only Ann's events have this id. So Bob's subscription to this id gets nothing, although another subscription of
       // his gets his event.
       const silent = await Promise.race([toBob(), bob.nextCallback().then(() => 'silent')]);
       expect(silent).toBe('silent');

@@ -59,7 +59,7 @@ export function restSuite(startSystem: StartSystem): void {
     const call = await ann.receiver.next();
     expect(call.json).toMatchObject({ data: { requestId: request.json.id } });
 
-    // A browser may send the token of an ended session. It must not prevent a new sign-in.
+    // A browser may send the token of an ended session, which must not prevent a new sign-in.
     const signedIn = await curl({
       path: '/user/sign-in',
       headers: { ...jsonBody, authorization: 'stale' },

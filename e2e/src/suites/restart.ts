@@ -10,7 +10,7 @@ export function restartSuite(install: Install): void {
   // The system stays running between the tests, because a start is slow.
   let system: RunningSystem;
   beforeAll(async () => {
-    // Pending instructions are lost when the provider restarts; it then uses the profile `fast`.
+    // When the provider restarts, pending instructions are lost. It then uses the profile `fast`.
     installation = resources.use(await install({ VPS_PROFILE: 'fast' }));
     system = await installation.start();
     resources.defer(() => system[Symbol.asyncDispose]());
@@ -38,7 +38,7 @@ export function restartSuite(install: Install): void {
       const callback = await customer.nextCallback();
       const order = await ledgerEntry(system, request.id);
       expect(callback.data).toMatchObject({ requestId: request.id, code: order?.voucherCode });
-      // The session has survived the restart as well.
+      // The session has also survived the restart.
       expect((await customer.graphql(purchased)).purchasedVouchers.nodes).toEqual([
         { id: callback.data.voucherId, requestId: request.id, code: order?.voucherCode },
       ]);

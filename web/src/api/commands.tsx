@@ -5,13 +5,13 @@ type ReadCommands = () => readonly Command[];
 
 interface Registry {
   add(read: ReadCommands): () => void;
-  /** The commands of what is on screen now. */
+  /** Returns the commands of all components that are on screen now. */
   read(): Command[];
 }
 
 const CommandsContext = createContext<Registry>({ add: () => () => {}, read: () => [] });
 
-/** Collects the operations of what is on screen, so that one menu offers them all. */
+/** Collects the operations of all components on screen, so that one menu offers all of them. */
 export function CommandsProvider({ children }: { children: ReactNode }) {
   const registry = useMemo<Registry>(() => {
     const reads = new Set<ReadCommands>();
@@ -26,7 +26,7 @@ export function CommandsProvider({ children }: { children: ReactNode }) {
   return <CommandsContext value={registry}>{children}</CommandsContext>;
 }
 
-/** Offers a component's operations while it is on screen, with its present variables. */
+/** Offers a component's operations while the component is on screen, with its current variables. */
 export function useCommands(commands: readonly Command[]): void {
   const { add } = useContext(CommandsContext);
   const latest = useRef(commands);

@@ -1,7 +1,7 @@
 import type { OperationError } from '../graphql/errors.ts';
 import { pageSettings } from '../page-settings.ts';
 
-/** Why a callback URL is refused, and what is accepted instead. */
+/** Returns why a callback URL is refused, and which URLs are accepted. */
 export function refusedUrlText({ code, message }: OperationError): string {
   if (code !== 'CALLBACK_URL_REFUSED') return message;
   const local = pageSettings.testReceiver ? ', or in development http://localhost' : '';

@@ -7,7 +7,7 @@ import { CopyButton } from '../ui/copy-button.tsx';
 import { useMessages } from '../ui/messages.tsx';
 import { ErrorNotice } from '../ui/notice.tsx';
 
-/** The secret that signs callbacks: read only when it is asked for. */
+/** Shows the secret that signs callbacks. The secret is read only when the user requests it. */
 export function SecretCard() {
   const client = useClient();
   const { show } = useMessages();
@@ -27,7 +27,7 @@ export function SecretCard() {
     if (result.error) return setError(operationErrorOf(result.error));
     setError(null);
     setSecret(result.data?.rotateCallbackSecret ?? null);
-    // The receiver verifies with it, too.
+    // The secret is read again, because the view of the receiver also verifies with it.
     void client.query(CallbackSecretDocument, {}, { requestPolicy: 'network-only' }).toPromise();
     show({ kind: 'done', text: 'You have a new secret. For 24 hours callbacks are signed with the old one, too.' });
   };

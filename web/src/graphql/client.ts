@@ -2,10 +2,13 @@ import { Client, cacheExchange, fetchExchange, mapExchange } from '@urql/core';
 import type { SessionStore } from '../session/session-store.ts';
 import { endsSession } from './errors.ts';
 
-/** An operation without an answer until then has failed; a test callback takes the longest. */
+/** Time-out of an operation. It is that long because a test callback may take long. */
 const timeoutMs = 30_000;
 
-/** Creates the client for queries and mutations. A session that the server has ended ends here, too. */
+/**
+ * Creates the client for queries and mutations. If the server has ended the session, the client also ends it in the
+ * page.
+ */
 export function createGraphqlClient(session: SessionStore): Client {
   return new Client({
     url: '/graphql',
@@ -35,7 +38,10 @@ export function createGraphqlClient(session: SessionStore): Client {
   });
 }
 
-/** The token that an operation was sent with: another session may have begun since. */
+/**
+ * Returns the token with which an operation was sent. It may differ from the current token, if another session has
+ * started.
+ */
 function sentTokenOf(options: RequestInit | (() => RequestInit) | undefined): string | null {
   const resolved = typeof options === 'function' ? options() : options;
   return new Headers(resolved?.headers).get('authorization')?.replace('Bearer ', '') ?? null;

@@ -2,16 +2,16 @@ import type { CombinedError } from '@urql/core';
 
 /** A failed operation, as the page shows it. */
 export interface OperationError {
-  /** The server's stable code; `NETWORK` without an answer. */
+  /** The server's stable code; `NETWORK` if there was no answer. */
   code: string;
   message: string;
   /** The input field that is wrong, such as `callbackUrl`. */
   field: string | null;
-  /** What to do. */
+  /** What the user can do about the error. */
   advice: string | null;
 }
 
-/** What a button beside an error says already. */
+/** The advice that is left out beside a button for a retry. */
 export const tryAgain = 'Try again in a moment.';
 
 const advice: Record<string, string> = {

@@ -2,14 +2,14 @@ import { createContext, type ReactNode, useContext, useEffect, useState } from '
 
 const PausedContext = createContext<readonly [boolean, (paused: boolean) => void]>([false, () => {}]);
 
-/** Shares whether the request that is shown is paused with the connection light. */
+/** Tells the connection light whether updates of the shown request are paused. */
 export function PausedProvider({ children }: { children: ReactNode }) {
   return <PausedContext value={useState(false)}>{children}</PausedContext>;
 }
 
 export const useIsPaused = () => useContext(PausedContext)[0];
 
-/** The switch of a view, which is on again when the user leaves the view. */
+/** Returns the state of a view's switch for updates. When the user leaves the view, updates are on again. */
 export function usePaused() {
   const [paused, setPaused] = useContext(PausedContext);
   useEffect(() => () => setPaused(false), [setPaused]);

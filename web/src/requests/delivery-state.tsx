@@ -4,12 +4,12 @@ export type DeliverySummary = Pick<DeliveryDetailsFragment, 'id' | 'channel' | '
   attempts: readonly Pick<DeliveryDetailsFragment['attempts'][number], 'error'>[];
 };
 
-/** Whether the last attempt failed and another one follows by itself. */
+/** Whether the last attempt failed and another attempt follows automatically. */
 export function isRetrying({ status, attempts }: DeliverySummary): boolean {
   return status === 'PENDING' && (attempts.at(-1)?.error ?? null) !== null;
 }
 
-/** Whether a callback is retried, or has failed for good. */
+/** Whether a callback is retried, or has failed permanently. */
 export function isFailingCallback(delivery: DeliverySummary): boolean {
   return delivery.channel === 'CALLBACK' && (delivery.status === 'FAILED' || isRetrying(delivery));
 }

@@ -1,6 +1,6 @@
 import type { RequestSummaryFragment } from '../graphql/generated.ts';
 
-/** Why there is no voucher, and what to do about it. */
+/** Returns why there is no voucher, and what the user can do about it. */
 export function failureOf({ failureReason, message }: Pick<RequestSummaryFragment, 'failureReason' | 'message'>): {
   text: string;
   advice: string;

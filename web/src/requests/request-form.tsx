@@ -14,14 +14,17 @@ interface Input {
   idempotencyKey: string;
 }
 
-/** Keeps the key of the same request until it is answered: if the answer was lost, no second voucher is bought. */
+/**
+ * Returns the input of a request. It keeps the idempotency key until the request is answered, so that no second voucher
+ * is bought if an answer was lost.
+ */
 function inputOf(text: string, unanswered: Input | null): Input {
   const callbackUrl = text.trim() || null;
   if (unanswered?.callbackUrl === callbackUrl) return unanswered;
   return { callbackUrl, idempotencyKey: crypto.randomUUID() };
 }
 
-/** The requests that were shown before another one; null before the list was read. */
+/** Returns the requests in the list before another is sent; null if the list has not been read yet. */
 function knownRequests(client: Client): ReadonlySet<string> | null {
   const { query, variables, context } = newestRequests;
   const nodes = client.readQuery(query, variables, context)?.data?.voucherRequests.nodes;
@@ -43,7 +46,7 @@ export function RequestForm({
   const unanswered = useRef<Input | null>(null);
   const [known, setKnown] = useState<ReadonlySet<string> | null>(null);
   useLostAnswer(known, (id) => {
-    // A press at this moment still means the lost request.
+    // If the button is pressed while the lost request is searched, it still means that request.
     const found = unanswered.current;
     setTimeout(() => {
       if (unanswered.current === found) unanswered.current = null;

@@ -6,8 +6,8 @@ import { newestRequests } from './newest-requests.ts';
 const intervalMs = 2_000;
 
 /**
- * Looks for the request whose answer was lost, while `known` is set: the requests that were there before it.
- * Its idempotency key is not in the list, so a new request of the user is taken for it.
+ * Looks for the request whose answer was lost. `known` are the requests that existed before it; null turns the search
+ * off. The list has no idempotency keys, so that any request that is not in `known` is taken for the lost one.
  */
 export function useLostAnswer(known: ReadonlySet<string> | null, onFound: (id: string) => void): void {
   const client = useClient();

@@ -5,7 +5,7 @@ import { SessionClock } from './session-clock.tsx';
 import { useSession } from './session-context.tsx';
 import type { Session } from './session-store.ts';
 
-/** Who is signed in, for how long, and the way out. */
+/** Shows who is signed in and for how long, with a button to sign out. */
 export function AccountMenu({ session }: { session: Session }) {
   const { username, phoneNumber } = session;
   return (
@@ -33,7 +33,8 @@ function SignOutButton() {
   const { store } = useSession();
   const client = useClient();
   const signOut = () => {
-    // Sent with the token that is forgotten next. If the gateway is away, the session ends by its idle time-out.
+    // The operation is sent with the token, which is forgotten afterwards. If the gateway can't be reached, the session
+    // ends by its idle time-out.
     void client.mutation(SignOutDocument, {}).toPromise();
     store.signOut();
   };

@@ -2,13 +2,13 @@ import { Dialog } from 'radix-ui';
 import { useSession } from './session-context.tsx';
 import { SignInForm } from './sign-in-form.tsx';
 
-/** The name is filled in already. */
+/** The password gets the focus, because the name is already filled in. */
 function focusPassword(event: Event) {
   event.preventDefault();
   (event.target as HTMLElement).querySelector<HTMLInputElement>('input[name="password"]')?.focus();
 }
 
-/** Asks to sign in again over the page, which stays as it is. */
+/** A dialog over the unchanged page that asks the user to sign in again. */
 export function EndedDialog() {
   const { state, store } = useSession();
   if (state.phase !== 'ended') return null;

@@ -8,24 +8,24 @@ export interface Session {
   userId: string;
   username: string;
   phoneNumber: string;
-  /** When its last request was sent, in milliseconds since the epoch. */
+  /** When the session's last request was sent, in milliseconds since the epoch. */
   lastUsedAt: number;
 }
 
 export type SessionState =
   | { phase: 'signed-out' }
   | { phase: 'signed-in'; session: Session }
-  /** Ended by the server or by time: the page stays, and asks to sign in again. */
+  /** The server or time has ended the session. The page stays, and asks the user to sign in again. */
   | { phase: 'ended'; session: Session };
 
-/** Shared with the playground, which reads `token` and `username`. */
+/** The playground reads `token` and `username` from the same key. */
 const storageKey = 'voucher-gateway:session';
 
 export type SessionStore = ReturnType<typeof createSessionStore>;
 
 /**
- * Keeps the session in memory and in sessionStorage: it survives a reload, ends with the tab, and is neither in an
- * address nor in localStorage.
+ * Keeps the session in memory and in sessionStorage. So the session survives a reload, ends with the tab, and is
+ * neither in an address nor in localStorage.
  */
 export function createSessionStore(storage: Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>, now = Date.now) {
   let state = readState(storage.getItem(storageKey));
@@ -42,12 +42,12 @@ export function createSessionStore(storage: Pick<Storage, 'getItem' | 'setItem' 
     signIn: (session: Omit<Session, 'lastUsedAt'>) =>
       change({ phase: 'signed-in', session: { ...session, lastUsedAt: now() } }),
     signOut: () => change({ phase: 'signed-out' }),
-    /** Ends the session of this token. Does nothing if another session has begun meanwhile. */
+    /** Ends the session of this token. Does nothing if another session has started in the meantime. */
     end(token: string) {
       if (state.phase === 'signed-in' && state.session.token === token)
         change({ phase: 'ended', session: state.session });
     },
-    /** Counts a request: the server extends the session by it. */
+    /** Records a request, because each request extends the session at the server. */
     touch() {
       if (state.phase === 'signed-in') change({ ...state, session: { ...state.session, lastUsedAt: now() } });
     },
@@ -65,7 +65,7 @@ export function remainingMs({ expiresAt, idleSeconds, lastUsedAt }: Session, now
   return Math.max(0, Math.min(Date.parse(expiresAt), lastUsedAt + idleSeconds * 1_000) - now);
 }
 
-/** Reads a stored session. One that another version or page has stored is dropped if it lacks a field. */
+/** Reads a stored session. A session that another version or page has stored is dropped if it lacks a field. */
 function readState(text: string | null): SessionState {
   try {
     const session = JSON.parse(text ?? 'null') as Session | null;

@@ -8,7 +8,7 @@ import { Field } from '../ui/field.tsx';
 import { ErrorNotice } from '../ui/notice.tsx';
 import { useSession } from './session-context.tsx';
 
-/** What was typed is not copied: a command stays in the shell's history. */
+/** The commands have an example's name and password. A typed password must not get into the shell's history. */
 const account = { username: 'ann', password: 'your password' };
 const signUpCommand: Command = {
   label: 'Sign up',
@@ -25,7 +25,7 @@ const signInCommand: Command = {
 const signOutCommand: Command = { label: 'Sign out', document: SignOutDocument };
 const commandsOf = { 'sign-up': [signUpCommand], 'sign-in': [signInCommand, signOutCommand] } as const;
 
-/** Signs up or in. `username` is given where a session has ended. */
+/** Signs up or in. `username` is set after a session has ended. */
 export function SignInForm({
   mode,
   username = '',
@@ -33,7 +33,7 @@ export function SignInForm({
 }: {
   mode: 'sign-up' | 'sign-in';
   username?: string;
-  /** Beside the button. */
+  /** Shown beside the button. */
   action?: ReactNode;
 }) {
   const { store } = useSession();

@@ -3,8 +3,8 @@ import { Fragment, type ReactNode, useMemo } from 'react';
 import { useSession } from './session-context.tsx';
 
 /**
- * Gives each user a client and components of their own: another user of this tab sees nothing that was cached or shown.
- * A session that has ended is still its user's.
+ * Gives each user a separate client and separate components, so that another user of this tab sees nothing that was
+ * cached or shown. A session that has ended still belongs to its user.
  */
 export function UserScope({ createClient, children }: { createClient(): Client; children(client: Client): ReactNode }) {
   const { state } = useSession();

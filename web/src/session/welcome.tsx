@@ -4,7 +4,10 @@ import { ApiButton } from '../api/api-button.tsx';
 import { Brand } from '../brand.tsx';
 import { SignInForm } from './sign-in-form.tsx';
 
-/** What a visitor sees: what this is, and how to begin. `onFocus` is called when the visitor begins. */
+/**
+ * The first screen of a visitor: what the page is for, and how to start. `onFocus` is called when the visitor starts to
+ * fill in the form.
+ */
 export function Welcome({ onFocus }: { onFocus(): void }) {
   useEffect(() => {
     document.title = 'Voucher gateway';

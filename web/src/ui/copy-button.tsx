@@ -1,6 +1,6 @@
 import { type ReactNode, useEffect, useState } from 'react';
 
-/** Copies a text, and says so for two seconds. `children` are shown before the label. */
+/** Copies a text, and confirms it for two seconds. `children` are shown before the label. */
 export function CopyButton({
   text,
   label,

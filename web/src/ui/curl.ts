@@ -3,15 +3,15 @@ import type { DocumentNode } from 'graphql';
 
 /** An operation of the page, as a command to copy. */
 export interface Command {
-  /** What it does. */
+  /** What the command does. */
   label: string;
   document: DocumentNode;
   variables?: object;
-  /** Whether it needs a token. Default: true. */
+  /** Whether the command needs a token. Default: true. */
   signedIn?: boolean;
 }
 
-/** The kind and the name of a command's operation, such as `mutation SignIn`. */
+/** Returns the kind and the name of a command's operation, such as `mutation SignIn`. */
 export function operationOf({ document }: Command): { kind: string; name: string } {
   for (const definition of document.definitions)
     if (definition.kind === 'OperationDefinition')
@@ -19,7 +19,10 @@ export function operationOf({ document }: Command): { kind: string; name: string
   throw new Error('the document has no operation');
 }
 
-/** The same operation as a shell command. The token is a variable of the shell, so that it is not copied around. */
+/**
+ * Returns a command's operation as a shell command. The token is a variable of the shell, so that it is not copied with
+ * the command.
+ */
 export function curlOf(command: Command): string {
   const { document, variables = {}, signedIn = true } = command;
   const isStream = operationOf(command).kind === 'subscription';

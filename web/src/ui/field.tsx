@@ -6,13 +6,13 @@ interface FieldProps extends InputHTMLAttributes<HTMLInputElement> {
   hint?: ReactNode;
   /** Why the value was refused. */
   error?: string | null;
-  /** Beside the label. */
+  /** Shown beside the label. */
   action?: ReactNode;
-  /** Beside the input. */
+  /** Shown beside the input. */
   trailing?: ReactNode;
 }
 
-/** A labelled input, with its hint and error announced with it. */
+/** A labelled input. Screen readers announce it with its hint and error. */
 export function Field({ label, hint: usualHint, error, action, trailing, ...input }: FieldProps) {
   const id = useId();
   // An error takes the place of the hint.

@@ -4,7 +4,7 @@ import { createContext, type ReactNode, useCallback, useContext, useMemo, useSta
 export interface Message {
   kind: 'done' | 'failed';
   text: ReactNode;
-  /** Replaces the message of the same topic. */
+  /** A message replaces an earlier message of the same topic. */
   topic?: string;
   onClose?(): void;
 }

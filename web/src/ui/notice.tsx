@@ -36,7 +36,7 @@ export function LoadNotice({ what, error, onRetry }: { what: string; error: Oper
   );
 }
 
-/** For a report of the error. */
+/** Shows the error's code, for a report of the error. */
 function ErrorCode({ code }: { code: string }) {
   return (
     <small className="code-name">
@@ -45,7 +45,7 @@ function ErrorCode({ code }: { code: string }) {
   );
 }
 
-/** What a list shows when there is nothing in it. */
+/** Shown in place of an empty list. */
 export function EmptyState({ title, children }: { title: string; children: React.ReactNode }) {
   return (
     <div className="empty">
@@ -55,7 +55,7 @@ export function EmptyState({ title, children }: { title: string; children: React
   );
 }
 
-/** Lines in the place of rows that are being read, so that nothing jumps when they come. */
+/** Lines in place of rows that are being read, so that nothing moves when the rows arrive. */
 export function Skeleton({ rows, label }: { rows: number; label: string }) {
   return (
     <div className="skeleton" role="status" aria-label={label}>

@@ -2,10 +2,10 @@ import { Popover } from 'radix-ui';
 import { type ReactNode, useId } from 'react';
 
 interface PopoverButtonProps {
-  /** What the button shows. */
+  /** The content of the button. */
   label: ReactNode;
   className: string;
-  /** The heading of what opens. */
+  /** The heading of the panel. */
   title: ReactNode;
   children: ReactNode;
   /** A value of the button's `data-phase`. */

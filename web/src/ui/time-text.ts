@@ -6,16 +6,16 @@
 const dayPattern = /^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})$/;
 const minutePattern = /^(\S+)[T ]+(\d{1,2}):(\d{2})$/;
 
-/** Reads `2026-11-27`, also with slashes or dots, as the start of that day; null if there is no such day. */
+/** Reads `2026-11-27`, also with slashes or dots, as the start of that day. Returns null if there is no such day. */
 export function parseDay(text: string): Date | null {
   const [, year, month, day] = dayPattern.exec(text.trim()) ?? [];
   if (!year || !month || !day) return null;
   const date = new Date(Number(year), Number(month) - 1, Number(day));
-  // The thirty-first of a shorter month would be a day of the next one.
+  // `Date` would read the 31st of a shorter month as a day of the next month.
   return date.getMonth() === Number(month) - 1 && date.getDate() === Number(day) ? date : null;
 }
 
-/** Reads `2026-11-27 07:15`; a day alone is its start. Returns null if there is no such time. */
+/** Reads `2026-11-27 07:15`. A day without a time is read as the day's start. Returns null if there is no such time. */
 export function parseMinute(text: string): Date | null {
   const [, dayText, hour, minute] = minutePattern.exec(text.trim()) ?? [];
   if (!dayText || !hour || !minute) return parseDay(text);

@@ -1,6 +1,6 @@
 import { useEffect, useState } from 'react';
 
-/** The current time in milliseconds, updated each `periodMs`; not updated while that is null. */
+/** Returns the current time in milliseconds, updated every `periodMs`. With null it is not updated. */
 export function useNow(periodMs: number | null): number {
   const [now, setNow] = useState(Date.now);
   useEffect(() => {

@@ -11,7 +11,7 @@ export function FilterForm({
   parameters: URLSearchParams;
   onChange(next: URLSearchParams): void;
 }) {
-  // The key shows the address's values after a step back in the history.
+  // The key ensures that after a step back in the history the fields show the values of the address.
   return <Fields key={parameters.toString()} initial={textsOf(parameters)} onChange={onChange} />;
 }
 

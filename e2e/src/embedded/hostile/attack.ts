@@ -6,7 +6,7 @@ export interface Attack {
   name: string;
   /** The bytes to send to the table's server, or a function for a longer attack. */
   send: Buffer | string | ((system: System) => Promise<Answer>);
-  /** HTTP status; null if the connection is closed without a response. Default: any below 500. */
+  /** HTTP status; null if the connection is closed without a response. Default: any status below 500. */
   status?: number | null;
   /** Error code in the response. */
   code?: string;

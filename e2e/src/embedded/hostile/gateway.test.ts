@@ -26,7 +26,7 @@ const tables: AttackTable[] = [
   documents,
 ];
 
-// All attacks share one process, so that a side effect of one would fail a later test.
+// All attacks share one process, so that a side effect of an attack would make a later test fail.
 let target: Target;
 beforeAll(async () => {
   target = await startTarget();

@@ -11,7 +11,7 @@ export interface Answer {
 }
 
 export interface RequestOptions {
-  /** Headers in lower case that replace the defaults; null removes one. */
+  /** Headers in lower case that replace the defaults. With null a header is removed. */
   headers?: Record<string, string | null>;
   body?: string | Buffer;
 }
@@ -21,7 +21,7 @@ const patienceMs = 120_000;
 
 let clients = 0;
 
-/** Returns a new loopback address for each client, to stay below limits per address. */
+/** Returns another loopback address for each client, to stay below limits per address. */
 export function nextClientAddress(): string {
   clients += 1;
   return `127.${1 + (clients >> 16)}.${(clients >> 8) & 0xff}.${clients & 0xff}`;
@@ -30,7 +30,7 @@ export function nextClientAddress(): string {
 /** Connects from a new loopback address. */
 export async function connectClient(url: string, address = nextClientAddress()): Promise<Socket> {
   const socket = connect({ host: '127.0.0.1', port: Number(new URL(url).port), localAddress: address });
-  // A reset by the server is a valid outcome.
+  // Errors are ignored, because a reset by the server is a valid outcome.
   socket.on('error', () => {});
   await once(socket, 'connect');
   return socket;
@@ -59,8 +59,8 @@ export function operation(body: unknown, headers: Record<string, string | null> 
 }
 
 /**
- * Sends raw bytes and reads until the server closes. `reset` resets the connection once they are sent, `end` closes only
- * the client's side.
+ * Sends raw bytes and reads until the server closes. `reset` resets the connection once the bytes are sent, and `end`
+ * closes only the client's side.
  */
 export async function exchange(
   url: string,

@@ -21,7 +21,10 @@ export interface ClientOptions {
   signal: AbortSignal;
 }
 
-/** A customer of the soak. It retries with the same key, signs in again when its session ends, and follows its feed. */
+/**
+ * A customer of the soak. The client retries with the same key, signs in again when its session has ended, and follows
+ * its feed.
+ */
 export interface SoakClient extends AsyncDisposable {
   readonly phoneNumber: string;
   /** Requests a voucher, with retries until there is a response. */
@@ -39,7 +42,7 @@ const signUpMutation =
 const signInMutation = 'mutation ($input: SignInInput!) { signIn(input: $input) { token } }';
 const requestMutation = 'mutation ($input: RequestVoucherInput!) { requestVoucher(input: $input) { id cursor } }';
 const pauseMs = 250;
-/** Largest delay of exponential backoff between retries, so that they do not overload the system after an outage. */
+/** Largest delay of exponential backoff between retries. Backoff prevents an overload of the system after an outage. */
 const maxPauseMs = 8_000;
 
 /** Signs up a customer, requests a first voucher, and follows the feed from its start. */

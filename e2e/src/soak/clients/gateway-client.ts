@@ -4,9 +4,9 @@ import { request } from 'undici';
 export type Outcome =
   // biome-ignore lint/suspicious/noExplicitAny: a caller reads what it asked for
   | { data: Record<string, any> }
-  /** Retryable: no response, or a retryable error. */
+  /** The client may retry: there was no response, or a retryable error. */
   | { retry: string }
-  /** The session has ended: retryable after a sign-in. */
+  /** The session has ended, so that the client may retry after a sign-in. */
   | { signIn: string }
   | { refusal: string };
 
@@ -45,6 +45,6 @@ export async function postOnce(
 interface Answer {
   data?: Record<string, unknown> | null;
   errors?: { extensions?: { code?: string; retryable?: boolean } }[];
-  /** Of a problem document, such as that of status 408. */
+  /** The flag of a problem document, such as that of status 408. */
   retryable?: boolean;
 }

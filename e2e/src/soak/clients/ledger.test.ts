@@ -31,7 +31,7 @@ const callbackOf = (customer: string, requestId: string) => ({
 
 /**
  * Creates a correct ledger: three requests of two customers, each with its voucher, callback and event. One request was
- * repeated, and a forbidden one refused.
+ * repeated, and a forbidden request was refused.
  */
 function createLedger(): Draft {
   const requests = [

@@ -1,13 +1,13 @@
 /** A request of a customer with one idempotency key, including all its retries. */
 export interface LedgerRequest {
-  /** Phone number, E.164. */
+  /** Phone number of the customer, as E.164. */
   customer: string;
   key: string;
   /** Whether the request must be refused, because it is for another customer's phone number. */
   isForbidden: boolean;
-  /** Ids in the responses that accepted it, in order. */
+  /** Ids in the responses that accepted the request, in order. */
   ids: string[];
-  /** Error code of the response that refused it permanently. */
+  /** Error code of the response that refused the request permanently. */
   refusal?: string;
 }
 
@@ -42,7 +42,7 @@ export interface Ledger {
   sold: readonly { requestId: string; code: string }[];
   callbacks: readonly ReceivedCallback[];
   streamed: readonly SeenVoucher[];
-  /** By customer, in feed order. */
+  /** The stored vouchers by customer, in feed order. */
   stored: readonly SeenVoucher[];
   /** Requests whose status is FAILED, with the reason. */
   failed: readonly { requestId: string; reason: string | null }[];
@@ -50,7 +50,7 @@ export interface Ledger {
 
 /** A check of the ledger and its result. */
 export interface Check {
-  /** The promise that it checks, A to F; `-` for the final state. */
+  /** The promise that is checked, A to F; `-` for the final state. */
   promise: 'A' | 'B' | 'C' | 'D' | 'E' | 'F' | '-';
   title: string;
   /** Number of checked entries. */
@@ -120,8 +120,8 @@ export function checkLedger(ledger: Ledger): Check[] {
 const nameOf = ({ customer, requestId }: { customer: string; requestId: string }) => `${requestId} at ${customer}`;
 
 /**
- * Whether something belongs to another customer's request. If no customer has received the request's id, promise E is
- * broken instead.
+ * Whether a voucher or callback is for another customer's request. If no customer has received the request's id,
+ * promise E is broken and not D.
  */
 function isOfAnother(seen: { customer: string; requestId: string }, ownerOf: ReadonlyMap<string, string>): boolean {
   const owner = ownerOf.get(seen.requestId);
@@ -176,7 +176,7 @@ function checkRefusals({ requests, ...ledger }: Ledger, ownerOf: ReadonlyMap<str
   ];
 }
 
-/** Promise F: each customer's subscription has received the whole feed in order. */
+/** Checks promise F: each customer's subscription has received the whole feed in order. */
 function checkFeeds({ stored, streamed }: Ledger): Check[] {
   const seenBy = groupBy(streamed, ({ customer }) => customer);
   const missed: string[] = [];

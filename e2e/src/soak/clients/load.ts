@@ -17,7 +17,7 @@ export interface Load {
 
 /** Maximum number of pending requests, to bound the memory of the clients. */
 const maxUnanswered = 4_000;
-/** One of this many requests is sent again with its key, after it was accepted. */
+/** One of this many requests is sent again after it was accepted, with the same key. */
 const repeatEvery = 20;
 /** One of this many requests is for another customer's phone number. */
 const forbiddenEvery = 100;

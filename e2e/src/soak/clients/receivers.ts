@@ -9,7 +9,7 @@ export interface Receivers extends AsyncDisposable {
   readonly calls: readonly ReceivedCallback[];
   /** Opens the callback URL of a customer, whose calls are signed with this secret. */
   open(customer: string, secret: string): string;
-  /** Does not respond to this customer's calls, until called with false. */
+  /** Stops responding to this customer's calls, or with false starts again. */
   hang(customer: string, isHanging: boolean): void;
   /** Calls `look` after each call. */
   onCall(look: (call: ReceivedCallback) => void): void;

@@ -10,9 +10,9 @@ import type { FaultName } from './schedule.ts';
 /** The parts of the system that faults change. */
 export interface FaultContext {
   system: SoakSystem;
-  /** Makes the receiver of one customer hang, until called with false. */
+  /** Makes the receiver of one customer hang, or with false respond again. */
   hangReceiver(isHanging: boolean): void;
-  /** Number of processes killed so far, from which the next ones are chosen. */
+  /** Number of processes that were killed so far. It determines the processes that are killed next. */
   killed: number;
   /** Reports a violation. */
   complain(what: string): void;
@@ -93,7 +93,7 @@ export const faults: Readonly<Record<FaultName, Fault>> = {
   'lease-holder-frozen': {
     needs: ['processes'],
     async run({ system, complain }) {
-      // Waits, because while the database is down no process has the lease.
+      // The fault waits for the holder, because no process has the lease while the database is down.
       const holder = await waitFor(() => findLeaseHolder(system), { withinMs: 30_000, everyMs: 1_000 });
       if (holder) await freeze(holder, 20_000);
       else complain('nobody has the lease of the outbox');
@@ -169,7 +169,7 @@ async function freeze({ pid }: SystemProcess, forMs: number): Promise<void> {
   process.kill(pid, 'SIGCONT');
 }
 
-/** Restarts a process like a deployment: SIGTERM, which must lead to exit code 0, and a start. */
+/** Restarts a process as a deployment does: SIGTERM, which must lead to exit code 0, and a start. */
 async function restart(process: SystemProcess, complain: FaultContext['complain']): Promise<void> {
   await process.kill('SIGTERM');
   const { code, signal } = process.exit;
@@ -177,7 +177,7 @@ async function restart(process: SystemProcess, complain: FaultContext['complain'
   await startAgain(process, complain);
 }
 
-/** Starts a process like a supervisor: it retries a failed start, for example without a database. */
+/** Starts a process as a supervisor does, by retrying a failed start, for example while there is no database. */
 async function startAgain(process: SystemProcess, complain: FaultContext['complain']): Promise<void> {
   const deadline = performance.now() + startWithinMs;
   for (;;) {

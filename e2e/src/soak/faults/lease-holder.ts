@@ -10,7 +10,7 @@ const holdersPort = `
   join pg_stat_activity using (pid)
   where name = 'outbox:request-code' and expires_at > now()`;
 
-/** The process that currently relays requests from the outbox to Kafka; null if there is none. */
+/** Finds the process that currently relays requests from the outbox to Kafka; null if there is none. */
 export async function findLeaseHolder({ engines, database, processes }: SoakSystem): Promise<SystemProcess | null> {
   const client = new pg.Client({ connectionString: engines.postgres.url });
   await client.connect();
@@ -24,7 +24,7 @@ export async function findLeaseHolder({ engines, database, processes }: SoakSyst
   }
 }
 
-/** `socket:[<inode>]` of a local connection, by its two ports. */
+/** Returns the `socket:[<inode>]` of a local connection, by its two ports. */
 function socketAt(localPort: number, remotePort: number): string | undefined {
   const hex = (port: number) => port.toString(16).toUpperCase().padStart(4, '0');
   for (const line of readFileSync('/proc/net/tcp', 'utf8').split('\n')) {

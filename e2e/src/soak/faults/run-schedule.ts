@@ -5,12 +5,12 @@ import type { Due, FaultName } from './schedule.ts';
 export interface RunningSchedule {
   /** Active faults. */
   readonly active: ReadonlySet<FaultName>;
-  /** Resolves when all of them are healed. */
+  /** Resolves when all faults are healed. */
   readonly done: Promise<void>;
 }
 
 /**
- * Injects each fault when it is due. Faults with a common resource run one after the other; all others overlap.
+ * Injects each fault when it is due. Faults with a common resource run one after the other. All other faults overlap.
  *
  * @param say called when a fault starts, and when it is healed
  */

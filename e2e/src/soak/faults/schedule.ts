@@ -16,7 +16,7 @@ export const faultNames = [
 ] as const;
 export type FaultName = (typeof faultNames)[number];
 
-/** Faults after which other processes run: these start with little memory. */
+/** Faults that restart processes, which then start with little memory. */
 export const restartingFaults: readonly FaultName[] = ['restarted-without-kafka', 'rolling-restart', 'service-killed'];
 
 /** A fault that is due. */
@@ -37,8 +37,8 @@ export interface ScheduleOptions {
 }
 
 /**
- * Creates the schedule of faults, which depends only on the seed. In each round every fault occurs once, in random order.
- * The last one starts `everyMs` before the end.
+ * Creates the schedule of faults, which depends only on the seed. In each round every fault occurs once, in random
+ * order. The last fault starts `everyMs` before the end.
  */
 export function createSchedule({ seed, durationMs, everyMs, names = faultNames }: ScheduleOptions): Due[] {
   const random = createRandom(seed);

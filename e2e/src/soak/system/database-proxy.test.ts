@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads';
 import { expect, it } from 'vitest';
 import { startDatabaseProxy } from './database-proxy.ts';
 
-/** A server that echoes, behind the proxy. */
+/** Starts a server behind the proxy that echoes all data. */
 async function setUp() {
   const resources = new AsyncDisposableStack();
   const server = createServer((socket) => socket.on('error', () => {}).pipe(socket));

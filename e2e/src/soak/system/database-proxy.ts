@@ -6,7 +6,10 @@ export interface DatabaseProxy extends AsyncDisposable {
   /** The database's URL with the proxy's host and port. */
   readonly url: string;
   apply(fault: DatabaseFault): void;
-  /** The client's port of the connection that the database sees from this port; undefined if there is none. */
+  /**
+   * Resolves with the client's port of the connection that the database sees from this port; undefined for an unknown
+   * port.
+   */
   clientPortOf(seenPort: number): Promise<number | undefined>;
 }
 
@@ -19,12 +22,12 @@ export type DatabaseFault = { kind: 'begin-cut'; every: number } | { kind: 'sile
 export type ProxyMessage = DatabaseFault | { kind: 'client-port'; seenPort: number; reply: MessagePort };
 
 /**
- * Starts the proxy in a separate thread. In the main thread, which the clients keep busy, it would delay the database
- * for all services.
+ * Starts the proxy in a separate thread. In the main thread, which the clients keep busy, the proxy would delay the
+ * database for all services.
  */
 export async function startDatabaseProxy(targetUrl: string): Promise<DatabaseProxy> {
   const worker = new Worker(new URL('./database-proxy-worker.ts', import.meta.url), { workerData: targetUrl });
-  // Rejects if the thread fails. A later failure is uncaught, and ends the soak.
+  // This rejects if the thread fails at its start. A later failure is an uncaught error, which ends the soak.
   const [url] = (await once(worker, 'message')) as [string];
   return {
     url,

@@ -64,7 +64,7 @@ interface Group {
 const isWrong = ({ members, expected }: Group) => members !== expected;
 const describe = ({ groupId, members, expected }: Group) => `${groupId} has ${members} of ${expected}`;
 
-/** Reads consumer groups, without those of the gateways' tails, which are per process. */
+/** Reads consumer groups, without those of the gateways' tails: each process has groups of its own for tails. */
 async function readGroups({ engines, processes }: SoakSystem): Promise<Group[]> {
   const admin = new Kafka({ brokers: [engines.kafka.brokers], logLevel: logLevel.NOTHING }).admin();
   await admin.connect();

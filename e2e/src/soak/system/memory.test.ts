@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type MemorySample, measureGrowth, readResidentMiB } from './memory.ts';
 
-/** One sample per second. */
+/** Creates one sample per second. */
 const series = (name: string, residentMiB: (second: number) => number, startedAt = 0): MemorySample[] =>
   Array.from({ length: 60 }, (_, second) => ({
     name,

@@ -5,7 +5,7 @@ export interface MemorySample {
   /** The name of the process: its service and number. */
   name: string;
   atMs: number;
-  /** How long it has run. */
+  /** How long the process has run. */
   ageMs: number;
   residentMiB: number;
 }
@@ -15,7 +15,7 @@ export interface MemoryGrowth {
   name: string;
   fromMiB: number;
   toMiB: number;
-  /** 0.1 is 10 % more. */
+  /** Growth as a share: 0.1 means 10 % more. */
   growth: number;
 }
 

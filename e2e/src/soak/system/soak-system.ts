@@ -13,7 +13,7 @@ import { type DatabaseProxy, startDatabaseProxy } from './database-proxy.ts';
 
 /** A process of the system, with its service. */
 export interface SystemProcess extends ServiceProcess {
-  /** Such as `voucher-2`. */
+  /** The service and its number, such as `voucher-2`. */
   readonly name: string;
   readonly service: ServiceName;
 }
@@ -96,7 +96,7 @@ export async function startSoakSystem(options: SoakSystemOptions): Promise<SoakS
   };
 }
 
-/** Adds a name to a process. Its id and exit are getters, because they change with each start. */
+/** Adds a name to a process. Process id and exit are getters, because they change with each start. */
 function withName(of: ServiceProcess, name: string, service: ServiceName): SystemProcess {
   return Object.assign(Object.create(of), { name, service });
 }
