@@ -1,4 +1,4 @@
-# One image for every service: the command says which one. Built in stages, run as nobody in particular, with a
+# One image for every service: the command names the service. It is built in stages, and runs as the user `node`, with a
 # root file system that may be read-only.
 FROM node:26.10.0-bookworm-slim AS build
 WORKDIR /app
@@ -18,18 +18,19 @@ COPY vps-mock/package.json vps-mock/
 COPY web/package.json web/
 RUN npm ci --ignore-scripts
 COPY . .
-# Bundles the playground and the page, then drops what only builds and tests need.
+# Bundles the playground and the page, and then removes the packages that only builds and tests need.
 RUN node scripts/prepare.js && npm prune --omit=dev --ignore-scripts
 
 FROM node:26.10.0-bookworm-slim
 ENV NODE_ENV=production HOST=0.0.0.0
 WORKDIR /app
-# The workspaces' links stay links: Node strips types of files outside node_modules only.
+# The whole folder is copied, so that the workspaces in node_modules stay links: Node strips types only of files outside
+# node_modules.
 COPY --from=build --chown=root:root /app /app
-# For the simulated provider's state, where a volume is put.
+# The folder for the simulated provider's state, on which a volume is mounted.
 RUN mkdir /state && chown node:node /state
 USER node
-# Not npm, which does not forward signals: this process becomes the service.
+# The entry point is not npm, which does not forward signals. The launcher is replaced by the service.
 ENTRYPOINT ["node", "scripts/run.js"]
 CMD ["gateway/src/main.ts"]
 HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=12 \

@@ -3,26 +3,27 @@ import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 import { LongestFirst } from './scripts/test-order.ts';
 
-/** On PostgreSQL, Redis and Kafka: the adapters of the ports, and what depends on locks of rows. */
+/** Tests on PostgreSQL, Redis and Kafka: of the ports' adapters, and of code that depends on row locks. */
 const onRealEngines = [
   'platform/src/topics/kafka/**/*.test.ts',
   '{platform/src/**,subgraphs/*/src}/{postgres,redis}{,-*}.test.ts',
 ];
-/** On the same engines: every service as a process, from a production install. */
+/** Tests on the same engines, with every service as a process, from a production install. */
 const ofInstalled = ['e2e/src/distributed/**/*.test.ts'];
-/** In Chromium. */
+/** Tests of the page, in Chromium. */
 const inBrowser = ['e2e/src/page/**/*.test.ts'];
 
 const embeddedSetup = 'platform/src/testing/global-setup.ts';
 const enginesSetup = 'standalone/src/testing/engines-setup.ts';
 const installSetup = 'e2e/src/distributed/install-setup.ts';
 
-// Shared by all processes that tests start: most of a start is compilation.
+// All processes that tests start share this cache of compiled code, because most of a start is compilation.
 process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), 'node-compile-cache');
 
 export default defineConfig({
   resolve: {
-    // One realm of graphql: the gateway's CommonJS and our ESM would else load a copy each.
+    // All imports get the same copy of graphql. Otherwise CommonJS and ESM modules would each load one, and its checks by
+    // instanceof would fail.
     alias: [{ find: /^graphql$/, replacement: 'graphql/index.js' }],
   },
   test: {
@@ -30,7 +31,7 @@ export default defineConfig({
     pool: 'forks',
     maxWorkers: 3,
     sequence: { sequencer: LongestFirst },
-    // Long enough for a machine that does a lot besides.
+    // The time-out is long enough for a machine that is busy with other work.
     testTimeout: 180_000,
     expect: { poll: { timeout: 90_000, interval: 50 } },
     hookTimeout: 180_000,
@@ -43,8 +44,8 @@ export default defineConfig({
           include: ['**/*.test.ts'],
           exclude: ['**/node_modules/**', 'gateway/playground/dist/**', ...onRealEngines, ...ofInstalled, ...inBrowser],
           globalSetup: [embeddedSetup],
-          // Files of one process share what it has imported: that takes longer than most files. A file that changes
-          // what belongs to the process undoes it.
+          // Test files of one process share imported modules, because importing takes longer than most files. A file that
+          // changes state of the process restores it.
           isolate: false,
         },
       },
@@ -75,7 +76,7 @@ export default defineConfig({
       include: ['*/src/**/*.ts', 'subgraphs/*/src/**/*.ts'],
       exclude: ['**/*.test.ts', '**/testing/**'],
       reporter: ['text-summary', 'html'],
-      // One to two points below the figures of November 2026: timing changes what is covered.
+      // The thresholds are one to two points below the figures of November 2026, because coverage varies with timing.
       thresholds: { statements: 66, branches: 66, functions: 66, lines: 68 },
     },
   },

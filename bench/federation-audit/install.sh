@@ -1,5 +1,5 @@
 #!/bin/sh
-# Run by the audit in its own folder `gateways/<name>`. VOUCHER_GATEWAY is the folder of this repository.
+# The audit runs this script in its folder `gateways/<name>`. VOUCHER_GATEWAY is the folder of this repository.
 set -e
 cd "$VOUCHER_GATEWAY"
 npm ci

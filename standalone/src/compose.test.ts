@@ -18,6 +18,7 @@ const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta
 
 interface ComposeService {
   image: string;
+  build?: string;
   container_name?: string;
   command?: string[];
   environment?: Record<string, string>;
@@ -114,6 +115,13 @@ describe.each([...serviceNames])('%s', (name: ServiceName) => {
   });
 });
 
+it('compose: builds the image of all services once', () => {
+  // Regression: six services built the same tag at the same time, which fails if the image does not exist yet.
+  const services = serviceNames.map((name) => ({ name, ...serviceOf(name) }));
+  expect(new Set(services.map(({ image }) => image))).toEqual(new Set(['voucher-gateway:local']));
+  expect(services.filter(({ build }) => build !== undefined).map(({ name }) => name)).toEqual(['gateway']);
+});
+
 it('compose: gateway and voucher-integration can be scaled', () => {
   for (const name of ['gateway', 'voucher-integration'] as const) {
     expect(serviceOf(name).container_name).toBeUndefined();
@@ -150,4 +158,12 @@ it('launcher: starts the services of the image and of package.json', () => {
 it('standalone: its shutdown time-out is longer than the gateway’s drain', () => {
   const DRAIN_WINDOW = 60_000;
   expect(stopWithinMs({ DRAIN_WINDOW })).toBeGreaterThan(DRAIN_WINDOW + defaultStopMs);
+});
+
+it('workflows: offer each benchmark', () => {
+  const { on } = parse(read('.github/workflows/bench.yml')) as {
+    on: { workflow_dispatch: { inputs: { benchmark: { options: string[] } } } };
+  };
+  const [, names = ''] = /const benchmarks[^{]*\{([^}]*)\}/.exec(read('bench/src/main.ts')) ?? [];
+  expect(on.workflow_dispatch.inputs.benchmark.options).toEqual(names.match(/\w+/g));
 });

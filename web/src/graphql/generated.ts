@@ -13,16 +13,16 @@ export type DeliveryChannel =
 
 /** The state of a delivery. */
 export type DeliveryStatus =
-  /** In progress, or waiting for the next attempt. */
+  /** An attempt is in progress, or the delivery waits for the next one. */
   | 'PENDING'
   /**
-   * The receiver has accepted it. For an SMS: the phone has received it or, if the provider sends no reports, the provider has
-   * accepted it.
+   * The receiver has accepted the callback. For an SMS: the phone has received the SMS or, if the provider sends no reports, the
+   * provider has accepted it.
    */
   | 'DELIVERED'
-  /** Given up after the last attempt. */
+  /** The last attempt has failed, or the endpoint is disabled. */
   | 'FAILED'
-  /** Not sent, because no SMS provider is configured: only in development. */
+  /** The SMS was not sent, because no SMS provider is configured. Occurs only in development. */
   | 'SIMULATED';
 
 /** The state of an endpoint. */
@@ -31,16 +31,16 @@ export type EndpointState =
   | 'ACTIVE'
   /** The last attempts at the endpoint have failed. After several failures in a row the service only sends probes, until one succeeds. */
   | 'FAILING'
-  /** All attempts at the endpoint have failed for days. Its deliveries fail at once with `ENDPOINT_DISABLED`, until `enableEndpoint`. */
+  /** All attempts at the endpoint have failed for days. Its deliveries fail at once with `ENDPOINT_DISABLED`, until `enableEndpoint` is called. */
   | 'DISABLED';
 
 /** Why a request failed. */
 export type FailureReason =
-  /** The provider refused it. */
+  /** The provider refused the request. */
   | 'PROVIDER_REFUSED'
   /** The provider could not be reached, or responded with errors. */
   | 'PROVIDER_UNAVAILABLE'
-  /** The provider accepted it and never sent the code. */
+  /** The provider acknowledged the request, and never sent the code. */
   | 'PROVIDER_SILENT';
 
 /** The steps of a request. */
@@ -55,12 +55,12 @@ export type RequestStepName =
   | 'CODE_RECEIVED'
   /** The request failed permanently. */
   | 'FAILED'
-  /** The outcome came over the topic and was stored. */
+  /** The outcome was read from the topic and stored. */
   | 'STORED';
 
 /** A request for a voucher. */
 export type RequestVoucherInput = {
-  /** The user's own phone number. Default: that one. */
+  /** The user's own phone number, which is also the default. */
   phoneNumber?: string | null | undefined;
   /** The http(s) URL, of at most 2,048 characters, to which the code is posted, signed as in Standard Webhooks. */
   callbackUrl?: string | null | undefined;
@@ -98,18 +98,18 @@ export type VoucherFilter = {
 
 /** The state of a request. */
 export type VoucherRequestStatus =
-  /** The code was not received yet. */
+  /** The code has not been received yet. */
   | 'PENDING'
   /** The code was received. */
   | 'FULFILLED'
-  /** It failed permanently: there will be no code. */
+  /** The request failed permanently, so that there will be no code. */
   | 'FAILED';
 
 /** Whether a code was in time. */
 export type VoucherStatus =
-  /** Within 30 seconds. */
+  /** The code was received within 30 seconds. */
   | 'SUCCESS'
-  /** Later; it was sent by SMS as well. */
+  /** The code was received later, and was also sent by SMS. */
   | 'LATE_SUCCESS';
 
 export type SignUpMutationVariables = Exact<{
