@@ -4,10 +4,13 @@ import { type Arrival, useLive } from './live/live-context.tsx';
 import { CopyButton } from './ui/copy-button.tsx';
 import { useMessages } from './ui/messages.tsx';
 
-/** Codes of the log for screen readers. */
+/** Limit of codes in the log for screen readers. */
 const maxSpoken = 20;
 
-/** Announces each code and failure as it arrives: by a message, or for screen readers alone where the list shows it. */
+/**
+ * Announces each code and failure as it arrives, by a message. If the list already shows the code or failure, only
+ * screen readers get the message.
+ */
 export function Announcer() {
   const { last, arrivals } = useLive();
   const { show } = useMessages();
@@ -16,13 +19,13 @@ export function Announcer() {
   const isRequestListShown = path === '/' || path.startsWith('/requests');
   const isListShown = isRequestListShown || (path === '/vouchers' && search === '');
   const known = useRef(new Set<string>());
-  // The codes of the message that is shown.
+  // The codes in the message that is currently shown.
   const unseen = useRef<Arrival[]>([]);
   const [spoken, setSpoken] = useState<Arrival[]>([]);
   useEffect(() => {
     const arrived = [...arrivals.values()].filter(({ voucher }) => !known.current.has(voucher.id));
     known.current = new Set([...arrivals.values()].map(({ voucher }) => voucher.id));
-    // The request that is shown announces its outcome itself.
+    // The outcome of the request whose details are shown is left out, because the details announce it.
     const others = arrived.filter(({ voucher }) => path !== `/requests/${voucher.requestId}`);
     if (others.length === 0) return;
     if (isListShown) return setSpoken((before) => [...before, ...others].slice(-maxSpoken));

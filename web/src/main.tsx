@@ -19,7 +19,7 @@ import './style/callbacks.css';
 import { ErrorBoundary } from './ui/error-boundary.tsx';
 
 const store = createSessionStore(sessionStorage);
-// `lazy` reports a failure where the page can show it.
+// A failure is ignored here, because `lazy` reports it where the page can show it.
 if (store.state().phase !== 'signed-out') loadSignedIn().catch(() => {});
 const root = document.getElementById('page');
 if (!root) throw new Error('index.html has no element with the id page');

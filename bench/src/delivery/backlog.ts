@@ -5,11 +5,11 @@ import { type OwnDelivery, startOwnDelivery } from './own-delivery.ts';
 import { startReceivers } from './receivers.ts';
 
 const total = Number(process.env.BENCH_BACKLOG ?? 20_000);
-/** Of a measurement of the other endpoints. */
+/** Length of a measurement of the other endpoints. */
 const seconds = Number(process.env.BENCH_SECONDS ?? 20);
 const rate = 100;
 const outageMs = 15_000;
-/** What an hour's outage may take. */
+/** Time within which the callbacks of an hour's outage must be delivered. */
 const withinSeconds = 900;
 
 /**

@@ -26,7 +26,7 @@ export interface Load {
   /** Records a callback. */
   arrived(voucherId: string): void;
   /**
-   * Publishes codes to endpoints in turn, and waits for the callbacks of those that count.
+   * Publishes codes to endpoints in turn, and waits for the callbacks of the endpoints that count.
    * @param rate codes per second; null for all at once
    */
   run(
@@ -38,7 +38,7 @@ export interface Load {
 const batch = 500;
 
 export function createLoad(publish: () => OwnDelivery['publish']): Load {
-  /** When each code was published whose callback is awaited. */
+  /** The publishing time of each code whose callback is awaited, by voucher. */
   const published = new Map<string, number>();
   let timesMs: number[] = [];
   let lastAt = 0;
@@ -77,7 +77,7 @@ export function createLoad(publish: () => OwnDelivery['publish']): Load {
   };
 }
 
-/** Creates users with a receiver each. */
+/** Creates users, each with a receiver. */
 export function createEndpoints(prefix: string, count: number, urlOf: (name: string) => string): Endpoint[] {
   return Array.from({ length: count }, (_, index) => {
     const name = `${prefix}${index}`;

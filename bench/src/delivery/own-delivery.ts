@@ -44,7 +44,7 @@ export async function startOwnDelivery({ nameServer }: { nameServer: string }): 
       },
       port,
       readyPath: '/health/ready',
-      // It is not pinned to a core, like the services of `pipeline`.
+      // The process is not pinned to a core. The services of `pipeline` are not either.
       pinned: false,
     }),
   );
@@ -59,7 +59,7 @@ export async function startOwnDelivery({ nameServer }: { nameServer: string }): 
   return {
     async publish(codes) {
       const writes = redis.pipeline();
-      // The voucher service stores this when it accepts a request.
+      // In the product, the voucher service stores the callbackUrl when it accepts a request.
       for (const { event, callbackUrl } of codes)
         writes.set(`callback-url:${event.requestId}`, JSON.stringify({ callbackUrl }), 'PX', urlMs);
       await writes.exec();

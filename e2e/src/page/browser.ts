@@ -6,7 +6,7 @@ import { expect } from 'vitest';
 
 const candidates = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
-/** The folder of the screenshots, which the run leaves behind. */
+/** The folder of the screenshots, which stay after the run. */
 export const screenshots = fileURLToPath(new URL('../../screenshots/', import.meta.url));
 
 export async function openBrowser(): Promise<Browser & AsyncDisposable> {
@@ -16,7 +16,7 @@ export async function openBrowser(): Promise<Browser & AsyncDisposable> {
   return chromium.launch({ executablePath, args: ['--no-sandbox'] });
 }
 
-/** A browser's profile with one tab, which notes whatever a user would call broken. */
+/** A browser's profile with one tab. It records problems that a user would notice. */
 export interface Visitor extends AsyncDisposable {
   readonly page: Page;
   readonly context: BrowserContext;
@@ -37,7 +37,7 @@ export interface LayoutShift {
   moved: string[];
 }
 
-/** A script of the page, before its own. */
+/** This script runs in the page before the page's own scripts. */
 const noteLayoutShifts = `
   globalThis.layoutShifts = [];
   const nameOf = (node) => node ? (node.nodeName + '.' + node.className + ' ' + node.textContent.slice(0, 40)) : 'removed';
@@ -95,7 +95,7 @@ export async function openVisitor(
         const { axe } = globalThis as unknown as {
           axe: { run(context: object): Promise<{ violations: AxeViolation[] }> };
         };
-        // A tooltip belongs to what it describes, not to a landmark.
+        // Tooltips are excluded, because they belong to the element that they describe and not to a landmark.
         return (await axe.run({ exclude: ['[data-radix-popper-content-wrapper]'] })).violations.map(
           ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(', ')}`,
         );

@@ -14,7 +14,7 @@ const lists = [
   ['endpoints', '/callbacks', 'Endpoints'],
 ] as const;
 
-// Most of the time of the late one is a wait.
+// The tests run concurrently, because the test of the late request mostly waits.
 describe('gallery: requests', { concurrent: true }, () => {
   it('request: that is late says so, also once its code is here', async () => {
     await using visitor = await openUser(stack);
@@ -26,7 +26,7 @@ describe('gallery: requests', { concurrent: true }, () => {
     await readCode(page);
     await page.getByText('SMS simulated').waitFor();
     await page.locator('.details .chip', { hasText: 'Late' }).waitFor();
-    // None was sent, so there is nothing to send again.
+    // No SMS was sent, so that no SMS can be sent again.
     expect(await page.getByRole('button', { name: 'Send the SMS again' }).count()).toBe(0);
     await visitor.look('21-late-code');
     expect(visitor.problems).toEqual([]);
@@ -40,7 +40,7 @@ describe('gallery: requests', { concurrent: true }, () => {
     await requestVoucher(page);
     await readCode(page);
     await page.getByText('Callback delivered').waitFor();
-    // The README shows it.
+    // The README shows this screenshot.
     await visitor.look('26-delivered');
     expect(visitor.problems).toEqual([]);
   });
@@ -137,7 +137,7 @@ describe('gallery: lists', () => {
     await page.getByRole('button', { name: 'Older' }).click();
     await page.getByRole('button', { name: 'Older' }).click();
     await expect.poll(() => page.locator('tbody tr').count()).toBe(5);
-    // The address holds the page.
+    // The page of the list is in the address, so that a reload shows it again.
     await page.reload();
     await expect.poll(() => page.locator('tbody tr').count()).toBe(5);
     const from = page.getByRole('textbox', { name: 'Received from' });

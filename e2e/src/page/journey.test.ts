@@ -20,7 +20,7 @@ describe('page: first visit', () => {
     await requestVoucher(page);
     await page.getByText('Waiting for the provider').waitFor();
     await visitor.look('3-waiting');
-    // Live, before the code.
+    // The step is shown live, before the code arrives.
     await page.getByText('The provider is making your code').waitFor();
     for (const step of ['Provider asked', 'Provider acknowledged']) await page.getByText(step).waitFor();
     await visitor.look('3-acknowledged');

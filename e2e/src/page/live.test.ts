@@ -44,7 +44,7 @@ describe('page: live', () => {
     await page.getByText('Back online, 2 codes').waitFor();
     const codes = await stored();
     await expect.poll(async () => (await listed(page)).toSorted()).toEqual(codes.toSorted());
-    // The list shows them: no message does, too.
+    // The codes are in the list, so that no message about them is shown.
     expect(await page.getByRole('log').locator('code').allTextContents()).toEqual(codes);
     expect(await page.locator('.toast').count()).toBe(0);
     await page.locator('.light').click();
@@ -110,7 +110,7 @@ describe('page: live', () => {
     await expect.poll(async () => (await stored()).length).toBe(count);
     const newest = (await stored()).toReversed().slice(0, 20);
     await expect.poll(() => page.locator('tbody code').allTextContents()).toEqual(newest);
-    // One per second, and the last one.
+    // There is at most one read per second, and a last one.
     expect(reads).toBeLessThanOrEqual(Math.ceil((Date.now() - startedAt) / 1_000) + 1);
   });
 

@@ -5,7 +5,7 @@ import { RecoverCard } from './recover-card.tsx';
 import { SecretCard } from './secret-card.tsx';
 import { TestCallback } from './test-callback.tsx';
 
-/** For those who run a server that receives callbacks. */
+/** The view for users who run a server that receives callbacks. */
 export function CallbacksPage() {
   return (
     <>

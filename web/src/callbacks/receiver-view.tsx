@@ -9,7 +9,7 @@ import { preciseTimeText } from '../ui/time-text.ts';
 import { type ReceivedRequest, readReceived, useReceiverUrl } from './receiver.ts';
 import { type Check, previousSecretTitle, verifySteps } from './verify-signature.ts';
 
-/** A receiver in the gateway, for development: shows what came in, and verifies it step by step. */
+/** Shows the requests that the gateway's receiver for development has stored, and verifies them step by step. */
 export function ReceiverView() {
   const url = useReceiverUrl();
   const { requests, isAway } = useReceived(url);
@@ -111,7 +111,7 @@ interface Secrets {
   previousSecret: string | null;
 }
 
-/** The user's secret, and the one before it if it was rotated while this was shown. */
+/** Returns the user's secret, and the previous one if the secret was rotated while the view was open. */
 function useSecrets(): Secrets | null {
   const [{ data }] = useQuery({ query: CallbackSecretDocument });
   const secret = data?.me?.callbackSecret ?? null;
@@ -123,18 +123,18 @@ function useSecrets(): Secrets | null {
   return secrets;
 }
 
-/** The event's type, if the body is of our format. */
+/** Returns the event's type; an empty text if the body has another format. */
 function typeOf({ body }: ReceivedRequest): string {
   try {
     const { type } = JSON.parse(body) as { type?: unknown };
     if (typeof type === 'string') return type.slice(0, 64);
   } catch {
-    // Anybody may post anything to a receiver.
+    // The body may be anything, because anybody may post to a receiver.
   }
   return 'Unknown event';
 }
 
-/** What is known of it, in a word. */
+/** Shows the result of the checks in a word. */
 function Verdict({ checks, isDuplicate }: { checks: readonly Check[]; isDuplicate: boolean }) {
   if (checks.length === 0) return null;
   if (checks.some(({ passed }) => passed === false)) return <span className="chip failed">Not verified</span>;

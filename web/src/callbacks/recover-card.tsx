@@ -10,7 +10,7 @@ import { minuteText, parseMinute } from '../ui/time-text.ts';
 
 const { timeZone } = new Intl.DateTimeFormat().resolvedOptions();
 
-/** Sends again what has failed since a time, such as after an outage of the receiver. */
+/** Sends all deliveries again that have failed since a time, for example after an outage of the receiver. */
 export function RecoverCard() {
   const client = useClient();
   const { show } = useMessages();
@@ -18,7 +18,7 @@ export function RecoverCard() {
   const failing = (data?.me?.endpoints ?? []).flatMap(({ failingSince }) => failingSince ?? []).map(Date.parse);
   const [dayBefore] = useState(() => Date.now() - 24 * 3_600_000);
   const [typed, setTyped] = useState<string | null>(null);
-  // The start of the outage that the endpoints show.
+  // By default the time is when the first of the failing endpoints started to fail.
   const since = typed ?? minuteText(new Date(failing.length > 0 ? Math.min(...failing) : dayBefore));
   const [error, setError] = useState<OperationError | null>(null);
   const [fieldError, setFieldError] = useState<string | null>(null);

@@ -12,7 +12,7 @@ import { refusedUrlText } from './refused-url.ts';
 
 type TestAttempt = SendTestCallbackMutation['sendTestCallback']['attempt'];
 
-/** Sends one signed test event, and shows what the receiver answered. */
+/** Sends one signed test event, and shows the receiver's response. */
 export function TestCallback() {
   const client = useClient();
   const receiverUrl = useReceiverUrl();

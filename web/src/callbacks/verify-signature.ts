@@ -5,18 +5,18 @@ import type { ReceivedRequest } from './receiver.ts';
 export interface Check {
   title: string;
   detail: string;
-  /** null for what is neither right nor wrong. */
+  /** Whether the step succeeded; null if it is neither right nor wrong. */
   passed: boolean | null;
 }
 
-/** A receiver rejects a request whose timestamp differs from its clock by more. */
+/** A receiver rejects a request whose timestamp differs from its clock by more than this. */
 const toleranceMs = 5 * 60_000;
 
 /**
  * Verifies a request as a receiver should, and returns each step.
  *
  * @param secret `whsec_`, then base64
- * @param previousSecret the secret before the last rotation, where it is known
+ * @param previousSecret the secret before the last rotation, if it is known
  * @param isDuplicate whether a request with the same id came before
  */
 export async function verifySteps(

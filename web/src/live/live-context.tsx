@@ -34,19 +34,19 @@ export interface Live {
   acknowledgements: ReadonlyMap<string, Acknowledgement>;
   /** The last event: a code or a failure. */
   last: { kind: 'code'; arrival: Arrival } | { kind: 'failure'; failure: FailedRequest } | null;
-  /** Increases with each outcome and reconnect: views read again. */
+  /** Increases with each outcome and reconnect, after which views read their data again. */
   version: number;
 }
 
 const initial: Live = { feed: null, arrivals: new Map(), acknowledgements: new Map(), last: null, version: 0 };
 const LiveContext = createContext<Live & { connectAgain(): void }>({ ...initial, connectAgain: () => {} });
 
-/** `encodeCursor(null)` of schema/src/cursor.ts: the start of a feed. */
+/** The cursor of the start of a feed: the result of `encodeCursor(null)` in schema/src/cursor.ts. */
 const startOfFeed = 'djE6';
-/** Events kept in memory of each kind; the steps of older ones are read from the server. */
+/** Limit of events of each kind in memory. The steps of older requests are read from the server. */
 const maxEvents = 500;
 
-/** Adds the event of a request, and drops the oldest one above the limit. */
+/** Adds the event of a request. Above the limit, the oldest event is dropped. */
 function addTo<Event>(events: ReadonlyMap<string, Event>, requestId: string, event: Event): Map<string, Event> {
   return new Map([...events, [requestId, event] as const].slice(-maxEvents));
 }
@@ -121,7 +121,7 @@ export const useLive = () => useContext(LiveContext);
 const connecting: Connection = { phase: 'connecting' };
 const ended: Connection = { phase: 'closed', closed: null };
 
-/** The state of the feed's connection: closed without a code once the session has ended; null while signed out. */
+/** Returns the state of the feed's connection. It is closed without a code once the session has ended, and null while signed out. */
 export function useConnection(): Connection | null {
   const { feed } = useLive();
   const { state } = useSession();

@@ -4,17 +4,23 @@ import { type OperationError, operationErrorOf } from '../graphql/errors.ts';
 import { useReadOnEvents } from './use-read-on-events.ts';
 
 export interface LiveQuery<Data> {
-  /** What was read last with these variables. It stays when a later read fails: `error` then says why it is not current. */
+  /**
+   * The data of the last successful read with these variables. It stays when a later read fails, and `error` says why
+   * it is not current.
+   */
   data: Data | undefined;
-  /** What was read with other variables, until these are read: the page before the one that is being read. */
+  /**
+   * While the first read with these variables is in progress, the data of the previous variables, such as the previous
+   * page of a list.
+   */
   previous: Data | undefined;
   error: OperationError | null;
   isReading: boolean;
-  /** Reads again; resolves when that has ended, also if it failed. */
+  /** Reads the query again. Resolves when the read has ended, even if it failed. */
   reread(): Promise<unknown>;
 }
 
-/** Reads a query, and again after each event, unless paused. */
+/** Reads a query, and reads it again after each event, unless paused. */
 export function useLiveQuery<Data, Variables extends AnyVariables>(
   args: UseQueryArgs<Variables, Data>,
 ): LiveQuery<Data> {

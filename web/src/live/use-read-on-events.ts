@@ -2,14 +2,14 @@ import { useEffect, useRef } from 'react';
 import { useLive } from './live-context.tsx';
 
 /**
- * An event may arrive before the voucher service has stored its outcome, and before its deliveries are planned: usually
- * some milliseconds, under load many seconds.
+ * Delays of the reads after an event. The event may arrive before the outcome is stored and its deliveries are planned:
+ * usually by some milliseconds, under load by many seconds.
  */
 const delaysMs = [0, 1_000, 4_000, 15_000, 60_000];
-/** The pause between two reads: of many events in a row each would else cause one. */
+/** The minimum pause between two reads. Without it, each of many events in a row would cause a read. */
 const pauseMs = 1_000;
 
-/** Reads a view again after each event and reconnect, unless paused. `read` resolves when it has ended. */
+/** Reads a view again after each event and reconnect, unless paused. `read` resolves when the read has ended. */
 export function useReadOnEvents(read: () => Promise<unknown>, paused = false): void {
   const { version } = useLive();
   const latest = useRef(read);

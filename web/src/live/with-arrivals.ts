@@ -3,8 +3,8 @@ interface Row {
 }
 
 /**
- * Returns the newest page of a list with what has arrived since it was read: while codes keep arriving, a read may take
- * longer than the next one.
+ * Returns the newest page of a list, with the codes that have arrived since the page was read. While codes keep
+ * arriving, a read of the list would always be late.
  *
  * @param page newest first
  * @param timeOf the time by which the list is sorted (ISO 8601)

@@ -19,7 +19,7 @@ import { StatusChip } from './status-chip.tsx';
 import { type RequestDetails as Details, refreshMs, timelineOf } from './timeline.ts';
 import { TimelineView } from './timeline-view.tsx';
 
-/** A request with its code and its timeline, live unless paused. */
+/** A request with its code and its timeline, updated live unless paused. */
 export function RequestDetails({ id, isChosen }: { id: string; isChosen: boolean }) {
   const { arrivals, acknowledgements } = useLive();
   const arrival = arrivals.get(id);
@@ -89,12 +89,12 @@ export function RequestDetails({ id, isChosen }: { id: string; isChosen: boolean
   );
 }
 
-/** On a small screen the form is above the details, and the list below. */
+/** Scrolls to the details: on a small screen they are between the form and the list. */
 function scrollIntoView(element: HTMLElement | null) {
   if (matchMedia('(max-width: 56rem)').matches) element?.scrollIntoView({ block: 'start' });
 }
 
-/** The code, large; or what is known instead. */
+/** Shows the code in large letters, or what is known about a request without a code. */
 function Code({ request, code }: { request: Details; code: string | null }) {
   return (
     <div className="code-box" data-status={code ? 'FULFILLED' : request.status} aria-live="polite">
@@ -112,7 +112,7 @@ function Code({ request, code }: { request: Details; code: string | null }) {
   );
 }
 
-/** What is known of a request without a code, and what the user may do. */
+/** Shows what is known about a request without a code, and what the user may do. */
 function Expectation({ request }: { request: Details }) {
   if (request.status === 'FAILED') {
     const { text, advice } = failureOf(request);
@@ -134,7 +134,7 @@ function Expectation({ request }: { request: Details }) {
   );
 }
 
-/** Reads the request again while something is to come that no event tells. */
+/** Reads the request again while a change is expected that causes no event. */
 function useRefresh(request: Details | null, paused: boolean, read: () => void) {
   const latest = useRef(read);
   latest.current = read;
@@ -160,7 +160,7 @@ function PauseSwitch({ paused, onChange }: { paused: boolean; onChange(paused: b
   );
 }
 
-/** Whether a delivery was sent for the first time: before, there is nothing to send again. */
+/** Whether an attempt was made, so that the delivery can be sent again. */
 function isTried({ status, attempts }: DeliveryDetailsFragment): boolean {
   return status !== 'SIMULATED' && attempts.length > 0;
 }

@@ -16,7 +16,7 @@ import { RequestDetails } from './request-details.tsx';
 import { RequestForm } from './request-form.tsx';
 import { RequestList } from './request-list.tsx';
 
-/** Request a voucher, and follow it. The address names the request that is shown. */
+/** The view to request a voucher and follow the request. The address names the request whose details are shown. */
 export function RequestsPage({ id }: { id: string | null }) {
   const [, navigate] = useLocation();
   const receiverUrl = useReceiverUrl();

@@ -3,10 +3,10 @@ import { preciseTimeText, timeText } from '../ui/time-text.ts';
 import { useNow } from '../ui/use-now.ts';
 import type { Entry } from './timeline.ts';
 
-/** Gaps from here on are drawn as compressed. */
+/** Gaps of at least this length are drawn as compressed. */
 const longGapMs = 2_000;
 
-/** Draws the entries with the time between them. Pending ones count. */
+/** Draws the entries with the time between them. Pending entries show a running time. */
 export function TimelineView({ entries, paused }: { entries: readonly Entry[]; paused: boolean }) {
   const isPending = entries.some(({ state }) => state === 'pending');
   const now = useNow(isPending && !paused ? 1_000 : null);
@@ -49,5 +49,5 @@ function waitText({ at, isScheduled }: Entry, lastAt: number, now: number): stri
   return `${formatSeconds(now - lastAt)} so far`;
 }
 
-/** What does not count while updates are off. */
+/** Returns the text of a pending entry while updates are paused, when its time does not run. */
 const pausedText = ({ at, isScheduled }: Entry) => (isScheduled ? `at ${timeText(at)}` : 'not updated');

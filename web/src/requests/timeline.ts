@@ -12,10 +12,10 @@ export interface Entry {
   key: string;
   title: string;
   detail: string | null;
-  /** In milliseconds since the epoch; the time until which it is expected, for a pending one. */
+  /** When it happened, in milliseconds since the epoch. For a pending entry, the time by which it is expected. */
   at: number;
   state: 'done' | 'failed' | 'pending' | 'neutral';
-  /** Whether a pending one happens at `at`, and not at some time before. */
+  /** Whether a pending entry happens exactly at `at`, and not at some time before. */
   isScheduled?: boolean;
   /** The beginning of a receiver's response. */
   response?: string | null;
@@ -31,8 +31,8 @@ const titles: Record<RequestStepName, [title: string, detail: string | null]> = 
 };
 
 /**
- * Builds the timeline of a request from what the server knows and what arrived in this browser, oldest first; what is
- * still to come is last.
+ * Builds the timeline of a request from the server's data and the events that arrived in this browser. The oldest entry
+ * is first, and pending entries are last.
  */
 export function timelineOf(
   request: RequestDetails,
@@ -64,7 +64,7 @@ export function timelineOf(
   return entries;
 }
 
-/** The steps that the server knows, and those of events that came before they were read. */
+/** Returns the steps from the server, and the steps of events that arrived before the steps were read again. */
 function stepsOf(
   { steps }: RequestDetails,
   arrival: Arrival | undefined,
@@ -86,7 +86,10 @@ function expectationOf(expectedAt: number, now: number): string {
     : `It was expected by ${time}, so it also comes by SMS.`;
 }
 
-/** What a pending request waits for: the provider's first answer, or the code that it has acknowledged. */
+/**
+ * Returns the entry that a pending request waits for: the provider's first answer, or after an acknowledgement the
+ * code.
+ */
 function nextOfProvider(
   { requestedAt, expectedBy }: RequestDetails,
   steps: RequestDetails['steps'],
@@ -109,7 +112,7 @@ function nextOfProvider(
   };
 }
 
-/** The provider's time for an answer (`VPS_TIMEOUT`). */
+/** Time within which the provider answers (`VPS_TIMEOUT`). */
 const answerWithinMs = 3_000;
 
 const channelNames = { CALLBACK: 'Callback', SMS: 'SMS' } as const;
@@ -134,7 +137,7 @@ function attemptsOf(delivery: DeliveryDetailsFragment): Entry[] {
   });
 }
 
-/** A delivery that failed without an attempt, because its endpoint is disabled. */
+/** Returns the entry of a delivery that failed without an attempt, because its endpoint is disabled. */
 function unsentOf({ id, channel, error, url }: DeliveryDetailsFragment, at: number): Entry[] {
   if (error === null) return [];
   const advice =
@@ -165,17 +168,17 @@ function nextAttemptOf({ id, channel, status, nextAttemptAt, attempts }: Deliver
   ];
 }
 
-/** A later attempt is shown when the page is read again. */
+/** Longest wait for an attempt. A later attempt is shown only when the user reads the page again. */
 const longestWaitMs = 120_000;
 
 /**
- * How soon a request has to be read again, in milliseconds; null if an event tells, or nothing more is to come. A read
- * extends the session, so a page that is left open must not read for ever.
+ * Returns how soon a request has to be read again, in milliseconds. Null if an event will announce the next change, or
+ * if no change follows. A read extends the session, so that a page that is left open must not read endlessly.
  */
 export function refreshMs(request: RequestDetails, now: number, isLive: boolean): number | null {
   if (request.status === 'PENDING') {
     if (!isLive) return 5_000;
-    // Its message changes once it is late, which no event tells.
+    // The message of a request changes once the request is late, without an event.
     const leftMs = Date.parse(request.expectedBy) - now;
     return leftMs > 0 ? leftMs + 100 : null;
   }
@@ -184,7 +187,7 @@ export function refreshMs(request: RequestDetails, now: number, isLive: boolean)
     .map(({ nextAttemptAt }) => (nextAttemptAt === null ? now : Date.parse(nextAttemptAt)) - now);
   const nextMs = Math.min(...due);
   if (due.length > 0) return nextMs < longestWaitMs ? Math.max(1_000, nextMs) : null;
-  // Deliveries are planned from the same message, moments after the code.
+  // Deliveries are planned from the message with the outcome, a moment after the outcome is stored.
   const endedAt = Math.max(...request.steps.map(({ at }) => Date.parse(at)));
   return now - endedAt < 5_000 ? 1_000 : null;
 }

@@ -6,7 +6,7 @@ import { remainingMs, type Session } from './session-store.ts';
 
 const warningMs = 120_000;
 
-/** Ends the session here when its time is over, and warns before. */
+/** Ends the session in the page when its time is over, and shows a warning before. */
 export function SessionWarning({ session }: { session: Session }) {
   const { store } = useSession();
   const leftMs = remainingMs(session, useNow(1_000));
@@ -17,7 +17,7 @@ export function SessionWarning({ session }: { session: Session }) {
   return <p className="session-warning">{textOf(session, leftMs)}</p>;
 }
 
-/** The session's remaining time. */
+/** Shows the session's remaining time. */
 export function SessionClock({ session }: { session: Session }) {
   return <p className="hint">{textOf(session, remainingMs(session, useNow(1_000)))}</p>;
 }

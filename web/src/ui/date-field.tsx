@@ -6,7 +6,7 @@ interface DateFieldProps {
   label: string;
   value: string;
   onChange(value: string): void;
-  /** Whether it is a minute, not a day. */
+  /** Whether the field is for a minute and not for a day. */
   withTime?: boolean;
   hint?: string;
   error: string | null;
@@ -21,7 +21,7 @@ export function DateField({ label, value, onChange, withTime = false, ...field }
     try {
       calendar.current?.showPicker();
     } catch {
-      // A browser without it: the day can be typed.
+      // In a browser without a calendar, the day can be typed.
     }
   };
   return (

@@ -1,7 +1,7 @@
 import type { VoucherFilter } from '../graphql/generated.ts';
 import { dayText, parseDay } from '../ui/time-text.ts';
 
-/** The filter as it is typed, and as the address holds it. */
+/** The filter as text, in the fields and in the address. */
 export interface FilterTexts {
   code: string;
   from: string;
@@ -13,7 +13,7 @@ export function textsOf(parameters: URLSearchParams): FilterTexts {
   return { code: text('code'), from: text('from'), to: text('to') };
 }
 
-/** What is wrong with the days; null for each that is right or empty. */
+/** Returns the errors of the two days; null for a day that is valid or empty. */
 export function errorsOf({ from, to }: FilterTexts): { from: string | null; to: string | null } {
   const errorOf = (text: string) =>
     text.trim() === '' || parseDay(text) ? null : `Write the day as ${dayText(new Date())}: year, month, day.`;
@@ -22,14 +22,14 @@ export function errorsOf({ from, to }: FilterTexts): { from: string | null; to: 
   return { from: errorOf(from), to: isReversed ? 'This is before the first day.' : errorOf(to) };
 }
 
-/** The parameters of the address, of a filter without errors. */
+/** Returns the parameters of the address for a filter without errors. */
 export function parametersOf({ code, from, to }: FilterTexts): URLSearchParams {
   const days = [from, to].map((text) => parseDay(text));
   const texts = { code: code.trim(), from: days[0] && dayText(days[0]), to: days[1] && dayText(days[1]) };
   return new URLSearchParams(Object.entries(texts).filter((entry): entry is [string, string] => Boolean(entry[1])));
 }
 
-/** The filter of the query. A day that is none is ignored; the last day is included. */
+/** Returns the filter of the query. An invalid day is ignored, and the last day is included. */
 export function filterOf({ code, from, to }: FilterTexts): VoucherFilter {
   const first = parseDay(from);
   const end = parseDay(to);

@@ -19,7 +19,7 @@ interface VoucherTableProps {
   isPrevious: boolean;
 }
 
-/** A row per voucher; its link leads to the request's timeline. */
+/** A table with one row per voucher. A row's link leads to the request's timeline. */
 export function VoucherTable({ list, vouchers, isBusy, isPrevious }: VoucherTableProps) {
   return (
     <table className="table" aria-busy={isBusy} data-previous={isPrevious}>

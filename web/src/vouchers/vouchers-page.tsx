@@ -16,7 +16,7 @@ import { type Voucher, VoucherTable } from './voucher-table.tsx';
 
 const pageSize = 20;
 
-/** The user's vouchers, newest first. The address holds the filter and the page. */
+/** The user's vouchers, newest first. The address contains the filter and the page. */
 export function VouchersPage() {
   const [parameters, setParameters] = useSearchParams();
   const filter = filterOf(textsOf(parameters));
