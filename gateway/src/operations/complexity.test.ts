@@ -91,6 +91,12 @@ describe('complexity: cost', () => {
       {},
       1 + (1 + 2 * (1 + 10)),
     ],
+    [
+      'a number of attempts',
+      '{ purchasedVouchers(first: 1) { nodes { deliveries { attempts(last: 100) { at } } } } }',
+      {},
+      1 + (1 + 2 * (1 + 100)),
+    ],
   ])('counts %s', (_what, text, variables, cost) => {
     expect(measure(text, variables).cost).toBe(cost);
   });

@@ -1,5 +1,6 @@
 import { startReceiver } from '@voucher-gateway/platform/testing/receiver';
 import { afterAll, describe, expect, it } from 'vitest';
+import { attempt } from './tables.ts';
 import { buildCode, buildRequest, openDeliveryHarness } from './testing/delivery-harness.ts';
 
 const harness = await openDeliveryHarness({ environment: { CALLBACK_RETRY_SCHEDULE: '1h' } });
@@ -30,6 +31,33 @@ describe('delivery service', () => {
     for (const user of [buildRequest().userId, undefined]) {
       const answer = await harness.entities(references, selection, user);
       expect(answer).toEqual({ status: 200, data: { _entities: [...invisible, ...invisible] } });
+    }
+  });
+
+  it('attempts: are the last 10, or as many as requested, oldest first', async () => {
+    await using receiver = await startReceiver();
+    const request = await harness.request({ callbackUrl: receiver.url });
+    await harness.receive(request);
+    await expect.poll(async () => (await harness.deliveries(request))[0]?.attempts.length).toBe(1);
+    const [{ id } = { id: '' }] = await harness.deliveries(request);
+    const statuses = Array.from({ length: 12 }, (_, index) => 500 + index);
+    await harness.engines.database.query
+      .insert(attempt)
+      .values(
+        statuses.map((status, index) => ({ deliveryId: id, turn: index + 2, at: new Date(), durationMs: 1, status })),
+      );
+    const attempts = async (list: string) => {
+      const references = [{ __typename: 'Delivery', id }];
+      const selection = `... on Delivery { default: attempts { status } ${list} }`;
+      const { data, errors } = await harness.entities(references, selection, request.userId);
+      return { found: (data?._entities as Record<string, { status: number }[]>[] | undefined)?.[0], errors };
+    };
+    const { found } = await attempts('none: attempts(last: 0) { status } two: attempts(last: 2) { status }');
+    const seen = Object.entries(found ?? {}).map(([name, list]) => [name, list.map(({ status }) => status)]);
+    expect(Object.fromEntries(seen)).toEqual({ default: statuses.slice(2), none: [], two: [510, 511] });
+    for (const last of [-1, 101]) {
+      const { errors } = await attempts(`refused: attempts(last: ${last}) { status }`);
+      expect(errors).toMatchObject([{ extensions: { code: 'BAD_USER_INPUT', argument: 'last' } }]);
     }
   });
 

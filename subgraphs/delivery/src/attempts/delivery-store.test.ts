@@ -84,7 +84,7 @@ describe('delivery store', () => {
     const turns = Array.from({ length: 100 }, (_, index) => index + 4);
     expect((await ctx.readAttempts()).map(({ turn }) => turn)).toEqual(turns);
     await ctx.store.settle({ deliveryId, ...finished, turn: 104, result: delivered(200) });
-    const seen = await createDeliveryLoaders(ctx.database, userId).attempts.load(deliveryId);
+    const seen = await createDeliveryLoaders(ctx.database, userId).attempts.load({ deliveryId, count: 100 });
     expect(seen.map(({ turn }) => turn)).toEqual(turns.map((turn) => turn + 1));
   });
 

@@ -2,7 +2,7 @@ import type { Transaction } from '@voucher-gateway/platform/database';
 import { sql } from 'drizzle-orm';
 import { attempt } from '../tables.ts';
 
-/** The owner of a delivery sees this many of its attempts, the last ones. */
+/** Attempts of a delivery that its owner can see: the last ones. */
 export const maxAttempts = 100;
 
 /**

@@ -1,12 +1,12 @@
 import { createBatcher } from '@voucher-gateway/platform/async/batcher';
-import type { Database, Queryable } from '@voucher-gateway/platform/database';
+import type { Database } from '@voucher-gateway/platform/database';
 import { rowsOf } from '@voucher-gateway/platform/database/rows';
 import type { Log } from '@voucher-gateway/platform/process/log';
-import { and, desc, eq, isNotNull, isNull, lte, ne, sql } from 'drizzle-orm';
+import { desc, eq, sql } from 'drizzle-orm';
 import type { SendResult } from '../attempt-result.ts';
-import { type Delivery, delivery, type EndpointRow, endpoint } from '../tables.ts';
+import { type Delivery, type EndpointRow, endpoint } from '../tables.ts';
+import { createDisabling } from './disabling.ts';
 import { endpointOf } from './endpoint.ts';
-import { planNotices } from './notices.ts';
 import { readSigns } from './signs.ts';
 
 /**
@@ -47,13 +47,13 @@ const noteEveryMs = 60_000;
 const successHoldsMs = 1_000;
 /** Limit of endpoints whose last stored result is remembered, so that few results are written. */
 const maxRemembered = 10_000;
-/** Limit of endpoints that a user can see. It also limits the endpoints that get a notice. */
+/** Endpoints that a user can see. */
 const maxListed = 100;
-export const maxNotified = 10;
 
 export function createEndpointStore({ database, log, disableAfterMs }: EndpointStoreOptions): EndpointStore {
   const remembered = new Map<string, { isFailing: boolean; at: number }>();
   const everyMs = Math.min(noteEveryMs, disableAfterMs / 10);
+  const disableIfOverdue = createDisabling({ database, log, disableAfterMs });
 
   const write = createBatcher<typeof endpoint.$inferInsert, void>({
     async run(notes) {
@@ -81,61 +81,10 @@ export function createEndpointStore({ database, log, disableAfterMs }: EndpointS
           },
         })
         .returning();
-      for (const row of rows) if (isOverdue(row)) await disable(row.id);
+      for (const row of rows) await disableIfOverdue(row);
       return [];
     },
   });
-
-  /**
-   * Returns the time before which an endpoint must have started failing to be disabled; null if endpoints are never
-   * disabled.
-   */
-  const overdueBefore = (): Date | null =>
-    disableAfterMs === Number.POSITIVE_INFINITY ? null : new Date(database.now() - disableAfterMs);
-  const isOverdue = ({ failingSince, disabledAt }: EndpointRow): boolean => {
-    const before = overdueBefore();
-    return disabledAt === null && failingSince !== null && before !== null && failingSince <= before;
-  };
-
-  /** Disables an endpoint, and plans the notices in the same transaction. */
-  const disable = async (id: string): Promise<void> => {
-    const before = overdueBefore();
-    if (before === null) return;
-    const disabled = await database.transaction(async (tx) => {
-      const now = new Date(database.now());
-      const [row] = await tx
-        .update(endpoint)
-        .set({ disabledAt: now })
-        .where(and(eq(endpoint.id, id), isNull(endpoint.disabledAt), lte(endpoint.failingSince, before)))
-        .returning();
-      if (!row) return null;
-      const receivers = await readWorking(tx, row);
-      const notices = planNotices(row, receivers, now);
-      if (notices.length > 0) await tx.insert(delivery).select(rowsOf(delivery, notices));
-      return { row, notices };
-    });
-    if (!disabled) return;
-    const { userId, failingSince } = disabled.row;
-    const fields = { endpointId: id, userId, failingSince, notices: disabled.notices.length };
-    log.warn(fields, 'an endpoint was disabled: its deliveries fail until its owner enables it');
-  };
-
-  /** Reads the owner's other endpoints whose last attempt was a success, the last used first. */
-  const readWorking = (query: Queryable, { id, userId }: EndpointRow): Promise<EndpointRow[]> =>
-    query
-      .select()
-      .from(endpoint)
-      .where(
-        and(
-          eq(endpoint.userId, userId),
-          ne(endpoint.id, id),
-          isNull(endpoint.disabledAt),
-          isNull(endpoint.failingSince),
-          isNotNull(endpoint.lastSuccessAt),
-        ),
-      )
-      .orderBy(desc(endpoint.usedAt))
-      .limit(maxNotified);
 
   return {
     async note({ userId, url }, result) {

@@ -3,9 +3,14 @@ import { isUuid } from '@voucher-gateway/platform/database/columns';
 import { isAnyId } from '@voucher-gateway/platform/database/rows';
 import DataLoader from 'dataloader';
 import { and, asc, desc, eq, getTableColumns, inArray, lte, sql } from 'drizzle-orm';
-import { maxAttempts } from '../attempts/old-attempts.ts';
-import { maxNotified } from '../endpoints/endpoint-store.ts';
+import { maxNotified } from '../endpoints/disabling.ts';
 import { type Attempt, attempt, type Delivery, delivery } from '../tables.ts';
+
+/** Which attempts of which delivery: the last ones. */
+interface LastAttempts {
+  deliveryId: string;
+  count: number;
+}
 
 /** The loaders of a GraphQL request for one user's own rows. They load [] or null for unknown ids. */
 export interface DeliveryLoaders {
@@ -15,7 +20,7 @@ export interface DeliveryLoaders {
   /** The last notices about an endpoint, newest first. */
   notices: DataLoader<string, Delivery[]>;
   /** The last attempts of a delivery, oldest first. */
-  attempts: DataLoader<string, Attempt[]>;
+  attempts: DataLoader<LastAttempts, Attempt[], string>;
 }
 
 export function createDeliveryLoaders(database: Database, userId: string): DeliveryLoaders {
@@ -61,22 +66,35 @@ export function createDeliveryLoaders(database: Database, userId: string): Deliv
         .orderBy(numbered.number);
       return endpointIds.map((id) => rows.filter(({ noticeOf }) => noticeOf === id));
     }),
-    attempts: new DataLoader(async (ids) => {
-      const last = database.query
-        .select()
-        .from(attempt)
-        .where(eq(attempt.deliveryId, delivery.id))
-        .orderBy(desc(attempt.turn))
-        .limit(maxAttempts)
-        .as('last');
-      const { deliveryId, turn, at, status, durationMs, error, response } = last;
-      const rows = await database.query
-        .select({ deliveryId, turn, at, status, durationMs, error, response })
-        .from(delivery)
-        .crossJoinLateral(last)
-        .where(isAnyId(delivery.id, ids))
-        .orderBy(asc(turn));
-      return ids.map((id) => rows.filter((row) => row.deliveryId === id));
+    attempts: new DataLoader((wanted) => readLastAttempts(database, wanted), {
+      cacheKeyFn: ({ deliveryId, count }) => `${deliveryId} ${count}`,
     }),
   };
+}
+
+/** Reads the attempts of several deliveries in one statement. */
+async function readLastAttempts({ query }: Database, wanted: readonly LastAttempts[]): Promise<Attempt[][]> {
+  const last = query
+    .select()
+    .from(attempt)
+    .where(eq(attempt.deliveryId, delivery.id))
+    .orderBy(desc(attempt.turn))
+    .limit(Math.max(...wanted.map(({ count }) => count)))
+    .as('last');
+  const { deliveryId, turn, at, status, durationMs, error, response } = last;
+  const rows = await query
+    .select({ deliveryId, turn, at, status, durationMs, error, response })
+    .from(delivery)
+    .crossJoinLateral(last)
+    .where(
+      isAnyId(
+        delivery.id,
+        wanted.map((each) => each.deliveryId),
+      ),
+    )
+    .orderBy(asc(turn));
+  return wanted.map((each) => {
+    const own = rows.filter((row) => row.deliveryId === each.deliveryId);
+    return own.slice(Math.max(0, own.length - each.count));
+  });
 }

@@ -3,6 +3,7 @@ import { CodedError } from '@voucher-gateway/platform/errors';
 import { dateTimeScalar } from '@voucher-gateway/platform/graphql/date-time';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import type { Dispatcher } from '../attempts/dispatcher.ts';
+import { maxAttempts } from '../attempts/old-attempts.ts';
 import type { Recoveries } from '../attempts/recovery.ts';
 import type { CallbackSecrets } from '../channels/callback/secrets.ts';
 import type { TestCallback, TestCallbacks } from '../channels/callback/test-callbacks.ts';
@@ -12,6 +13,9 @@ import { type DeliveryContext, requireIdentity } from './context.ts';
 import type { createEndpointResolvers } from './endpoint-resolvers.ts';
 import type { DeliveryLoaders } from './loaders.ts';
 import { createRecoveryMutation } from './recovery-mutation.ts';
+
+/** The default of `last` in the schema. */
+const defaultAttempts = 10;
 
 interface Reference {
   id: string;
@@ -79,10 +83,18 @@ export function createResolvers({
         (await ownLoaders(context))?.byId.load(id) ?? null,
       // There is no next attempt while a report is awaited.
       nextAttemptAt: ({ nextAttemptAt, acceptedTurn }: Delivery) => (acceptedTurn === null ? nextAttemptAt : null),
-      attempts: async ({ id, userId }: Delivery, _args: unknown, context: DeliveryContext) =>
-        context.loaders(userId).attempts.load(id),
+      attempts: async ({ id, userId }: Delivery, { last }: { last?: number | null }, context: DeliveryContext) =>
+        context.loaders(userId).attempts.load({ deliveryId: id, count: parseCount(last) }),
     },
   };
+}
+
+/** Returns how many attempts are read. Throws BAD_USER_INPUT if the number is out of range. */
+function parseCount(last: number | null | undefined): number {
+  const count = last ?? defaultAttempts;
+  if (count >= 0 && count <= maxAttempts) return count;
+  const message = `last is a number from 0 to ${maxAttempts}.`;
+  throw new CodedError<PublicErrorCode>('BAD_USER_INPUT', message, { details: { argument: 'last' } });
 }
 
 async function ownLoaders(context: DeliveryContext): Promise<DeliveryLoaders | null> {

@@ -97,7 +97,7 @@ export async function openDeliveryHarness({
     async deliveries({ requestId, userId }: { requestId: string; userId: string }): Promise<SeenDelivery[]> {
       const { data, errors } = await harness.entities(
         [{ __typename: 'VoucherRequest', id: requestId }],
-        '... on VoucherRequest { deliveries { id channel status url nextAttemptAt attempts { at status durationMs error response } } }',
+        '... on VoucherRequest { deliveries { id channel status url nextAttemptAt attempts(last: 100) { at status durationMs error response } } }',
         userId,
       );
       if (errors) throw new Error(JSON.stringify(errors));
