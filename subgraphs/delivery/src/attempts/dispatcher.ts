@@ -1,21 +1,18 @@
 import type { Clock } from '@voucher-gateway/platform/async/clock';
-import { pause } from '@voucher-gateway/platform/async/pause';
 import type { Database } from '@voucher-gateway/platform/database';
-import { isRetryable } from '@voucher-gateway/platform/errors';
-import { createFailureLines } from '@voucher-gateway/platform/process/failure-lines';
 import type { Log } from '@voucher-gateway/platform/process/log';
-import type { SendResult } from '../attempt-result.ts';
-import type { Channels, Send, SigningSecrets } from '../channels/channels.ts';
+import type { Channels, Send } from '../channels/channels.ts';
 import type { Admission, Permit } from '../endpoints/admission.ts';
-import { endpointOf, smsEndpointId } from '../endpoints/endpoint.ts';
+import { endpointOf } from '../endpoints/endpoint.ts';
 import type { EndpointStore } from '../endpoints/endpoint-store.ts';
 import type { PlannedDelivery } from '../plan-deliveries.ts';
-import type { Delivery, DeliveryStatus } from '../tables.ts';
+import type { Delivery } from '../tables.ts';
+import { createAttempts } from './attempts.ts';
 import { startBacklog } from './backlog.ts';
-import type { DeliveryStore, FinishedAttempt } from './delivery-store.ts';
+import type { DeliveryStore } from './delivery-store.ts';
 import type { DeliveryQueues } from './due-deliveries.ts';
 
-/** Makes attempts in the background. */
+/** Stores deliveries, and starts their attempts. */
 export interface Dispatcher extends AsyncDisposable {
   /**
    * Stores deliveries and starts their first attempts, if there is capacity. Resolves once the deliveries are stored.
@@ -43,16 +40,6 @@ export interface DispatcherOptions {
   drainMs?: number;
 }
 
-/** Storing a result is retried for this time. After it the result is lost. */
-const settleWithinMs = 300_000;
-/**
- * Pause between these retries. It is shorter than the backlog's pause after a failure, so that results are stored
- * before further attempts start.
- */
-const settleAgainMs = 200;
-
-const refile = { outcome: 'postponed', reason: 'QUEUE_CHANGED', delayMs: 0 } as const;
-
 export function createDispatcher({
   store,
   queues,
@@ -66,7 +53,7 @@ export function createDispatcher({
   drainMs = 1_500,
 }: DispatcherOptions): Dispatcher {
   const stop = new AbortController();
-  const logFailure = createFailureLines(log);
+  const { start } = createAttempts({ store, endpoints, send, database, clock, log, stop: stop.signal });
   const backlog = startBacklog({ queues, admission, start, log });
 
   return {
@@ -113,92 +100,4 @@ export function createDispatcher({
       clearTimeout(timer);
     },
   };
-
-  /** Makes an attempt in the background, and then releases its permit. */
-  function start(delivery: Delivery, permit: Permit, prefetched?: Promise<SigningSecrets>): void {
-    let result: SendResult | null = null;
-    makeAttempt()
-      .catch((error: unknown) =>
-        logFailure(
-          { error, deliveryId: delivery.id },
-          'an attempt was not made, or not stored; it is made again when its lease has ended',
-        ),
-      )
-      .finally(() => permit.release(result));
-
-    async function makeAttempt(): Promise<void> {
-      if (isMisfiled(delivery)) {
-        await settle({
-          deliveryId: delivery.id,
-          turn: delivery.turn,
-          at: database.now(),
-          durationMs: 0,
-          result: refile,
-        });
-        return;
-      }
-      const at = database.now();
-      const startedAt = clock.now();
-      result = await send(delivery, stop.signal, prefetched);
-      if (result.outcome === 'stopped') return;
-      const durationMs = Math.max(0, Math.round(clock.now() - startedAt));
-      const { id: deliveryId, requestId, channel, turn } = delivery;
-      const { status } = await settle({ deliveryId, turn, at, durationMs, result });
-      logResult({ deliveryId, requestId, channel, turn, durationMs }, result, status);
-      await endpoints
-        .note(delivery, result)
-        .catch((error: unknown) =>
-          logFailure({ error, deliveryId }, 'how an endpoint is could not be stored; a later attempt stores it'),
-        );
-    }
-  }
-
-  /**
-   * Stores a result, with retries during an outage of the database. If a result is lost, the receiver gets the same
-   * callback again.
-   */
-  async function settle(finished: FinishedAttempt): Promise<Delivery> {
-    const giveUpAt = performance.now() + settleWithinMs;
-    for (;;) {
-      try {
-        return await store.settle(finished);
-      } catch (error) {
-        if (!isRetryable(error) || performance.now() >= giveUpAt || stop.signal.aborted) throw error;
-        await pause(settleAgainMs, stop.signal);
-      }
-    }
-  }
-
-  function logResult(fields: object, result: FinishedAttempt['result'], status: DeliveryStatus): void {
-    switch (result.outcome) {
-      case 'delivered':
-        log.info({ ...fields, httpStatus: result.status }, 'delivered');
-        break;
-      case 'accepted':
-        log.info(fields, 'accepted by the SMS provider, whose report is awaited');
-        break;
-      case 'unreported':
-        log.warn(fields, 'the SMS provider has not reported on an SMS that it accepted: it counts as delivered');
-        break;
-      case 'simulated':
-        log.info(fields, 'simulated: nothing was sent, because no provider is configured');
-        break;
-      case 'postponed':
-        log.info({ ...fields, reason: result.reason, delayMs: result.delayMs }, 'an attempt was postponed');
-        break;
-      case 'failed': {
-        const failure = { ...fields, httpStatus: result.status, reason: result.error };
-        if (status === 'FAILED') log.warn(failure, 'the delivery failed after its last attempt');
-        else log.info(failure, 'an attempt failed');
-      }
-    }
-  }
-}
-
-/**
- * Whether a callback waits in the SMS provider's queue, where the previous version stored it and where it would delay
- * SMS. Storing any result moves it to its own queue.
- */
-function isMisfiled({ endpointId, url }: Delivery): boolean {
-  return endpointId === smsEndpointId && url !== null;
 }

@@ -83,46 +83,7 @@ export function createDeliveryQueues({
       );
     },
 
-    async readDue(after) {
-      const now = new Date(database.now()).toISOString();
-      const isDue = sql`${isWaiting} and d.endpoint_id = queue.endpoint_id and d.next_attempt_at <= ${now}`;
-      // Each step of the recursion finds the next endpoint by one look-up in the index.
-      const { rows } = await database.query.execute<{
-        endpointId: string;
-        number: number;
-        userId: string | null;
-        url: string | null;
-        count: number;
-        isDisabled: boolean;
-      }>(sql`
-        with recursive queue (endpoint_id, number) as (
-          (select d.endpoint_id, 1 from ${delivery} d
-            where ${isWaiting} ${after === null ? sql`` : sql`and d.endpoint_id > ${after}`}
-            order by d.endpoint_id limit 1)
-          union all
-          select (select d.endpoint_id from ${delivery} d where ${isWaiting} and d.endpoint_id > queue.endpoint_id
-            order by d.endpoint_id limit 1), number + 1
-          from queue where queue.endpoint_id is not null and number < ${pageSize}
-        )
-        select queue.endpoint_id as "endpointId", number, one.user_id as "userId", one.url,
-          (select count(*)::int from (select from ${delivery} d where ${isDue} limit ${maxCount}) as due) as count,
-          exists (
-            select from ${endpoint} e where e.id = queue.endpoint_id and e.disabled_at is not null
-          ) as "isDisabled"
-        from queue
-        left join lateral (
-          select d.user_id, d.url from ${delivery} d where ${isDue} limit 1
-        ) as one on true
-        where queue.endpoint_id is not null
-        order by number`);
-      return {
-        due: rows.flatMap(({ endpointId, userId, url, count, isDisabled }) =>
-          userId === null || isDisabled ? [] : { endpointId, userId, url, count },
-        ),
-        disabled: rows.flatMap(({ endpointId, isDisabled }) => (isDisabled ? endpointId : [])),
-        last: rows.length < pageSize ? null : (rows.at(-1)?.endpointId ?? null),
-      };
-    },
+    readDue: (after) => readPage(database, { after, pageSize, maxCount }),
 
     async begin(counts) {
       const wanted = [...counts].map(([endpoint_id, count]) => ({ endpoint_id, count }));
@@ -168,4 +129,49 @@ export function createDeliveryQueues({
 
 function isAnyEndpoint(ids: readonly string[]) {
   return sql`d.endpoint_id = any(${`{${ids.join(',')}}`}::uuid[])`;
+}
+
+/** See `DeliveryQueues.readDue`. */
+async function readPage(
+  database: Database,
+  { after, pageSize, maxCount }: { after: string | null; pageSize: number; maxCount: number },
+): Promise<DuePage> {
+  const now = new Date(database.now()).toISOString();
+  const isDue = sql`${isWaiting} and d.endpoint_id = queue.endpoint_id and d.next_attempt_at <= ${now}`;
+  // Each step of the recursion finds the next endpoint by one look-up in the index.
+  const { rows } = await database.query.execute<{
+    endpointId: string;
+    number: number;
+    userId: string | null;
+    url: string | null;
+    count: number;
+    isDisabled: boolean;
+  }>(sql`
+    with recursive queue (endpoint_id, number) as (
+      (select d.endpoint_id, 1 from ${delivery} d
+        where ${isWaiting} ${after === null ? sql`` : sql`and d.endpoint_id > ${after}`}
+        order by d.endpoint_id limit 1)
+      union all
+      select (select d.endpoint_id from ${delivery} d where ${isWaiting} and d.endpoint_id > queue.endpoint_id
+        order by d.endpoint_id limit 1), number + 1
+      from queue where queue.endpoint_id is not null and number < ${pageSize}
+    )
+    select queue.endpoint_id as "endpointId", number, one.user_id as "userId", one.url,
+      (select count(*)::int from (select from ${delivery} d where ${isDue} limit ${maxCount}) as due) as count,
+      exists (
+        select from ${endpoint} e where e.id = queue.endpoint_id and e.disabled_at is not null
+      ) as "isDisabled"
+    from queue
+    left join lateral (
+      select d.user_id, d.url from ${delivery} d where ${isDue} limit 1
+    ) as one on true
+    where queue.endpoint_id is not null
+    order by number`);
+  return {
+    due: rows.flatMap(({ endpointId, userId, url, count, isDisabled }) =>
+      userId === null || isDisabled ? [] : { endpointId, userId, url, count },
+    ),
+    disabled: rows.flatMap(({ endpointId, isDisabled }) => (isDisabled ? endpointId : [])),
+    last: rows.length < pageSize ? null : (rows.at(-1)?.endpointId ?? null),
+  };
 }

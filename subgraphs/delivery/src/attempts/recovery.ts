@@ -57,61 +57,9 @@ export function startRecoveries({ database, clock, log }: { database: Database; 
         .select({ count: count() })
         .from(delivery)
         .where(and(failedOf(userId), gte(delivery.createdAt, since), lte(delivery.createdAt, now)));
-      await restartBatch(tx, started);
+      await restartBatch(tx, started, database.now());
       return found?.count ?? 0;
     });
-
-  /** Restarts the next batch of a recovery. Ends the recovery after its last batch. */
-  const restartBatch = async (tx: Transaction, { userId, until, reachedAt, reachedId }: Recovery) => {
-    // A batch continues after the last restarted delivery, so that a delivery that fails again at once is not restarted
-    // twice.
-    const batch = await tx
-      .select({ id: delivery.id, createdAt: delivery.createdAt })
-      .from(delivery)
-      .where(
-        and(
-          failedOf(userId),
-          lte(delivery.createdAt, until),
-          sql`(${delivery.createdAt}, ${delivery.id}) > (${reachedAt.toISOString()}::timestamptz, ${reachedId}::uuid)`,
-        ),
-      )
-      .orderBy(asc(delivery.createdAt), asc(delivery.id))
-      .limit(batchSize);
-    const last = batch.at(-1);
-    if (last)
-      await restart(
-        tx,
-        batch.map(({ id }) => id),
-      );
-    if (!last || batch.length < batchSize) await tx.delete(recovery).where(eq(recovery.userId, userId));
-    else
-      await tx
-        .update(recovery)
-        .set({ reachedAt: last.createdAt, reachedId: last.id, dueAt: new Date(database.now() + pauseMs) })
-        .where(eq(recovery.userId, userId));
-  };
-
-  /** Makes deliveries due, as `redeliver` does. */
-  const restart = async (tx: Transaction, ids: readonly string[]) => {
-    // The rows are locked in id order, so that two transactions can not deadlock.
-    await tx
-      .select({ id: delivery.id })
-      .from(delivery)
-      .where(isAnyId(delivery.id, ids))
-      .orderBy(asc(delivery.id))
-      .for('update');
-    await tx
-      .update(delivery)
-      .set({
-        status: 'PENDING',
-        error: null,
-        nextAttemptAt: new Date(database.now()),
-        failures: 0,
-        round: sql`${delivery.round} + 1`,
-      })
-      .where(and(isAnyId(delivery.id, ids), eq(delivery.status, 'FAILED')));
-    await deleteOldAttempts(tx, ids);
-  };
 
   /** Restarts a batch of the recovery that is due for longest. Resolves with false if no recovery is due. */
   const continueOne = (): Promise<boolean> =>
@@ -123,7 +71,7 @@ export function startRecoveries({ database, clock, log }: { database: Database; 
         .orderBy(asc(recovery.dueAt))
         .limit(1)
         .for('update', { skipLocked: true });
-      if (due) await restartBatch(tx, due);
+      if (due) await restartBatch(tx, due, database.now());
       return due !== undefined;
     });
 
@@ -150,6 +98,63 @@ export function startRecoveries({ database, clock, log }: { database: Database; 
     },
     [Symbol.asyncDispose]: () => batches[Symbol.asyncDispose](),
   };
+}
+
+/** Restarts the next batch of a recovery. Ends the recovery after its last batch. */
+async function restartBatch(
+  tx: Transaction,
+  { userId, until, reachedAt, reachedId }: Recovery,
+  nowMs: number,
+): Promise<void> {
+  // A batch continues after the last restarted delivery, so that a delivery that fails again at once is not restarted
+  // twice.
+  const batch = await tx
+    .select({ id: delivery.id, createdAt: delivery.createdAt })
+    .from(delivery)
+    .where(
+      and(
+        failedOf(userId),
+        lte(delivery.createdAt, until),
+        sql`(${delivery.createdAt}, ${delivery.id}) > (${reachedAt.toISOString()}::timestamptz, ${reachedId}::uuid)`,
+      ),
+    )
+    .orderBy(asc(delivery.createdAt), asc(delivery.id))
+    .limit(batchSize);
+  const last = batch.at(-1);
+  if (last)
+    await restart(
+      tx,
+      batch.map(({ id }) => id),
+      nowMs,
+    );
+  if (!last || batch.length < batchSize) await tx.delete(recovery).where(eq(recovery.userId, userId));
+  else
+    await tx
+      .update(recovery)
+      .set({ reachedAt: last.createdAt, reachedId: last.id, dueAt: new Date(nowMs + pauseMs) })
+      .where(eq(recovery.userId, userId));
+}
+
+/** Makes deliveries due, as `redeliver` does. */
+async function restart(tx: Transaction, ids: readonly string[], nowMs: number): Promise<void> {
+  // The rows are locked in id order, so that two transactions can not deadlock.
+  await tx
+    .select({ id: delivery.id })
+    .from(delivery)
+    .where(isAnyId(delivery.id, ids))
+    .orderBy(asc(delivery.id))
+    .for('update');
+  await tx
+    .update(delivery)
+    .set({
+      status: 'PENDING',
+      error: null,
+      nextAttemptAt: new Date(nowMs),
+      failures: 0,
+      round: sql`${delivery.round} + 1`,
+    })
+    .where(and(isAnyId(delivery.id, ids), eq(delivery.status, 'FAILED')));
+  await deleteOldAttempts(tx, ids);
 }
 
 /**

@@ -1,7 +1,8 @@
 import type { Database, Transaction } from '@voucher-gateway/platform/database';
 import type { ReportResult, SmsReport, SmsReports } from '../channels/sms/report.ts';
 import { attempt, type Delivery } from '../tables.ts';
-import { ended, lockRows, retryOrFail, updateStates } from './delivery-store.ts';
+import { lockRows, updateStates } from './delivery-rows.ts';
+import { ended, retryOrFail } from './delivery-states.ts';
 
 /**
  * Applies an SMS provider's reports to deliveries.

@@ -1,5 +1,5 @@
 import type { Log } from '@voucher-gateway/platform/process/log';
-import { createRepeatedLines } from '@voucher-gateway/platform/process/repeated-lines';
+import { createRepeatedLines, type RepeatedLines } from '@voucher-gateway/platform/process/repeated-lines';
 import type { SendResult } from '../attempt-result.ts';
 import { createCounts } from '../counts.ts';
 import { type Breaker, createBreaker } from './breaker.ts';
@@ -99,27 +99,6 @@ export function createAdmission({
   const users = createKeptEntries<Pace>({ max: maxKept, maxPerOwner: 1, mayDelete: () => true });
   const idlers = new Set<() => void>();
 
-  const create = (endpoint: Endpoint): EndpointState => ({
-    running: 0,
-    pace: createPace({
-      maxRunning: limits.perEndpoint,
-      maxPerSecond: limits.ratePerEndpoint,
-      isKnown: endpoint.id === smsEndpointId,
-      ...(now && { now }),
-    }),
-    breaker: createBreaker({
-      // The SMS provider has no circuit breaker, because it also fails for single phone numbers.
-      failures: endpoint.id === smsEndpointId ? Number.POSITIVE_INFINITY : limits.breakerFailures,
-      pauseMs: limits.breakerPauseMs,
-      maxPauseMs: limits.breakerMaxPauseMs,
-      ...(now && { now }),
-      onChange(state) {
-        const fields = { endpointId: endpoint.id, userId: endpoint.userId };
-        if (state === 'open') lines.warn('open', fields, 'an endpoint fails: its deliveries wait, except for probes');
-        else log.info(fields, 'an endpoint works again');
-      },
-    }),
-  });
   const createUser = () =>
     createPace({ maxRunning: limits.perUser, maxPerSecond: limits.ratePerUser, isKnown: true, ...(now && { now }) });
 
@@ -133,7 +112,7 @@ export function createAdmission({
       const keptUser = userId === null ? undefined : users.use(userId);
       const user = userId === null ? null : (keptUser ?? createUser());
       if (user !== null && !user.allows(runningPerUser.of(userId))) return null;
-      const state = keptState ?? create(endpoint);
+      const state = keptState ?? createState(endpoint, { limits, lines, log, now });
       if (!state.breaker.allows(state.running) || !state.pace.allows(state.running)) return null;
       // The state is kept only from the first permit on, so that endpoints that wait for a limit evict no other
       // endpoint.
@@ -147,7 +126,7 @@ export function createAdmission({
       runningPerOrigin.add(origin, 1);
       return {
         release(result) {
-          applySigns(state, result);
+          applySigns(state, result, limits.maxRetryAfterMs);
           running -= 1;
           state.running -= 1;
           runningPerUser.add(userId, -1);
@@ -178,12 +157,45 @@ export function createAdmission({
       };
     },
   };
+}
 
-  function applySigns({ running: inProgress, pace, breaker }: EndpointState, result: SendResult | null): void {
-    const { isBroken, isOverloaded, pauseMs } = readSigns(result);
-    if (isBroken !== null) breaker.record(isBroken);
-    if (isBroken === false) pace.succeed(inProgress);
-    if (isOverloaded) pace.slowDown();
-    if (pauseMs > 0) pace.pauseFor(Math.min(pauseMs, limits.maxRetryAfterMs));
-  }
+function createState(
+  { id: endpointId, userId }: Endpoint,
+  {
+    limits,
+    lines,
+    log,
+    now,
+  }: { limits: AdmissionLimits; lines: RepeatedLines; log: Log; now?: (() => number) | undefined },
+): EndpointState {
+  const isProvider = endpointId === smsEndpointId;
+  return {
+    running: 0,
+    pace: createPace({
+      maxRunning: limits.perEndpoint,
+      maxPerSecond: limits.ratePerEndpoint,
+      isKnown: isProvider,
+      ...(now && { now }),
+    }),
+    breaker: createBreaker({
+      // The SMS provider has no circuit breaker, because it also fails for single phone numbers.
+      failures: isProvider ? Number.POSITIVE_INFINITY : limits.breakerFailures,
+      pauseMs: limits.breakerPauseMs,
+      maxPauseMs: limits.breakerMaxPauseMs,
+      ...(now && { now }),
+      onChange(state) {
+        const fields = { endpointId, userId };
+        if (state === 'open') lines.warn('open', fields, 'an endpoint fails: its deliveries wait, except for probes');
+        else log.info(fields, 'an endpoint works again');
+      },
+    }),
+  };
+}
+
+function applySigns({ running, pace, breaker }: EndpointState, result: SendResult | null, maxPauseMs: number): void {
+  const { isBroken, isOverloaded, pauseMs } = readSigns(result);
+  if (isBroken !== null) breaker.record(isBroken);
+  if (isBroken === false) pace.succeed(running);
+  if (isOverloaded) pace.slowDown();
+  if (pauseMs > 0) pace.pauseFor(Math.min(pauseMs, maxPauseMs));
 }

@@ -1,0 +1,68 @@
+import type { SendResult } from '../attempt-result.ts';
+import type { Delivery } from '../tables.ts';
+import { nextDelayMs, type RetryInput } from './retry-schedule.ts';
+
+/** The result of an attempt, to be stored. */
+export interface FinishedAttempt {
+  deliveryId: string;
+  turn: number;
+  /** When the attempt started, in milliseconds since the epoch. */
+  at: number;
+  durationMs: number;
+  result: Exclude<SendResult, { outcome: 'stopped' }>;
+}
+
+export interface RetryRules {
+  /** Delays between attempts, in milliseconds. */
+  schedule: readonly number[];
+  /** A longer Retry-After is reduced to this time, in milliseconds. */
+  maxRetryAfterMs: number;
+}
+
+/** Returns a delivery's changes after an attempt: none if it is no longer the current one. */
+export function changesAfter(
+  row: Delivery,
+  { turn, result }: Pick<FinishedAttempt, 'turn' | 'result'>,
+  { nowMs, ...rules }: RetryRules & { nowMs: number },
+): Partial<Delivery> {
+  // A success counts even after the lease, and even if the delivery has failed in between because its endpoint was
+  // disabled. A late failure does not count: a later attempt is in progress, or the provider's report has ended this
+  // attempt.
+  const isCurrent = row.status === 'PENDING' && row.turn === turn && row.running;
+  if (!isCurrent && (result.outcome !== 'delivered' || row.status === 'DELIVERED')) return {};
+  switch (result.outcome) {
+    case 'delivered':
+    case 'unreported':
+      return { status: 'DELIVERED', ...ended };
+    case 'accepted':
+      return { ...dueAt(nowMs + result.reportWithinMs), acceptedTurn: turn };
+    case 'simulated':
+      return { status: 'SIMULATED', ...ended };
+    case 'postponed':
+      return dueAt(nowMs + result.delayMs);
+    case 'failed':
+      return retryOrFail(row, { ...rules, nowMs, ...result });
+  }
+}
+
+/** The changes of a delivery that has ended. */
+export const ended = { running: false, acceptedTurn: null, nextAttemptAt: null } as const;
+
+/** Returns the changes after a failed attempt. */
+export function retryOrFail(
+  { failures: before }: Delivery,
+  { final, nowMs, ...retry }: { final: boolean; nowMs: number } & Omit<RetryInput, 'failures'>,
+): Partial<Delivery> {
+  const failures = before + 1;
+  const delayMs = final ? null : nextDelayMs({ ...retry, failures });
+  return delayMs === null ? { status: 'FAILED', failures, ...ended } : { failures, ...dueAt(nowMs + delayMs) };
+}
+
+/** Returns a delivery that begins its retry schedule again. */
+export function restart(row: Delivery, nowMs: number): Delivery {
+  return { ...row, status: 'PENDING', ...dueAt(nowMs), failures: 0, round: row.round + 1 };
+}
+
+function dueAt(ms: number) {
+  return { running: false, acceptedTurn: null, nextAttemptAt: new Date(ms) };
+}
