@@ -23,8 +23,8 @@ export interface Phase {
 
 /** Publishes codes, and records when their callbacks arrive. */
 export interface Load {
-  /** Records a callback. */
-  arrived(voucherId: string): void;
+  /** Records a callback. Returns whether it was awaited. */
+  arrived(voucherId: string): boolean;
   /**
    * Publishes codes to endpoints in turn, and waits for the callbacks of the endpoints that count.
    * @param rate codes per second; null for all at once
@@ -46,9 +46,10 @@ export function createLoad(publish: () => OwnDelivery['publish']): Load {
     arrived(voucherId) {
       const at = published.get(voucherId);
       // Delivery is at least once, so that a second callback of a voucher does not count.
-      if (at === undefined || !published.delete(voucherId)) return;
+      if (at === undefined || !published.delete(voucherId)) return false;
       lastAt = performance.now();
       timesMs.push(lastAt - at);
+      return true;
     },
     async run(endpoints, { total, rate, counts = () => true, settleMs }) {
       published.clear();

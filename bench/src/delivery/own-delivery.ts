@@ -16,6 +16,8 @@ const urlMs = 3_600_000;
 export interface OwnDelivery extends AsyncDisposable {
   /** Publishes codes whose requests have a callbackUrl. Resolves once Kafka has them. */
   publish(codes: readonly { event: VoucherEvent; callbackUrl: string }[]): Promise<void>;
+  /** Number of callbacks that wait for an attempt; it may be some seconds old. */
+  waiting(): Promise<number>;
   /** CPU time so far, in milliseconds by process. */
   cpuMs(): Map<string, number>;
 }
@@ -68,6 +70,10 @@ export async function startOwnDelivery({ nameServer }: { nameServer: string }): 
         messages: codes.map(({ event }) => ({ key: event.phoneNumber, value: JSON.stringify(event) })),
         acks: -1,
       });
+    },
+    async waiting() {
+      const text = await (await fetch(`${delivery.url}/metrics`)).text();
+      return Number(/^delivery_waiting\{channel="callback"\} (\d+)/m.exec(text)?.[1] ?? 0);
     },
     cpuMs: () =>
       readCpuMs({

@@ -49,3 +49,35 @@ it('backlog: rests longer than a read of blocked queues took', async () => {
   await using blocked = await startBlocked({ readMs: 60 });
   expect(Math.min(...(await blocked.rests(3)))).toBeGreaterThanOrEqual(250);
 });
+
+it('backlog: starts few attempts per turn of the event loop', async () => {
+  const url = 'http://a.invalid';
+  const queues = Array.from({ length: 100 }, (_, index) => ({ endpointId: `${index}`, count: 1, userId: 'u', url }));
+  const all = Promise.withResolvers<void>();
+  /** Started attempts by turn of the event loop. */
+  const started = [0];
+  const onTurn = () => {
+    started.push(0);
+    immediate = setImmediate(onTurn);
+  };
+  let immediate = setImmediate(onTurn);
+  await using _backlog = startBacklog({
+    queues: {
+      readDue: async () => ({ due: queues, disabled: [], last: null }),
+      releaseExpired: async () => {},
+      begin: async (counts) => [...counts.keys()].map((endpointId) => ({ endpointId }) as never),
+      fail: async () => 0,
+    },
+    admission: { tryAdmit: () => ({ release() {} }) },
+    start(_delivery, permit) {
+      permit.release(null);
+      started.push((started.pop() ?? 0) + 1);
+      if (started.reduce((sum, count) => sum + count, 0) === queues.length) all.resolve();
+    },
+    log: silentLog,
+  });
+  await all.promise;
+  clearImmediate(immediate);
+  // Two slices, if one starts between two turns.
+  expect(Math.max(...started)).toBeLessThanOrEqual(32);
+});

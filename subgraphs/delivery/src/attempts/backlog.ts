@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { pause } from '@voucher-gateway/platform/async/pause';
 import type { Log } from '@voucher-gateway/platform/process/log';
 import { createRepeatedLines } from '@voucher-gateway/platform/process/repeated-lines';
@@ -35,6 +36,8 @@ const gatherMs = 10;
 const restPerTurn = 5;
 /** Limit of attempts that one turn starts. */
 const maxStarted = 250;
+/** Attempts that start in one turn of the event loop: each signs and serialises, and delays the first attempts of others. */
+const startedAtOnce = 16;
 
 /**
  * Starts due deliveries in turns. A turn reads a page of endpoints, and gives each endpoint with due deliveries one
@@ -94,6 +97,7 @@ export function startBacklog({ queues, admission, start, log }: BacklogOptions):
       for (const delivery of await queues.begin(counts)) {
         const permit = permits.get(delivery.endpointId)?.pop();
         if (!permit) throw new Error('more deliveries were started than there were permits');
+        if (started > 0 && started % startedAtOnce === 0) await setImmediate();
         started += 1;
         start(delivery, permit);
       }
