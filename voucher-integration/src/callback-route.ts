@@ -23,13 +23,16 @@ export interface CallbackRouteOptions {
 }
 
 /**
- * Adds the route for the provider's late codes. `classify` has the cases.
+ * Adds the route for the provider's late codes. Its response depends on the case that `classify` finds:
  *
- * | case | response | |---|---| | UNKNOWN | 404 | | the URL names no request, and several have the challenge | 400: the
- * code can not be assigned | | EARLY | 202: the callback is held, and verified when the acknowledgement is stored; 503
- * if five are already held | | VERIFIED | 200, after the request's row and the outcome's message are committed | |
- * NOT_VERIFIED | 403, nothing changes | | DUPLICATE | 200 | | CONFLICT | 409 | | FAILED | 200: the code is kept as
- * unclaimed, and not published; 409 if another code is kept |
+ * - UNKNOWN: 404
+ * - the URL names no request, and several requests have the challenge: 400, because the code can't be assigned
+ * - EARLY: 202. The callback is held, and verified when the acknowledgement is stored. 503 if five are already held.
+ * - VERIFIED: 200, after the request's row and the outcome's message are committed
+ * - NOT_VERIFIED: 403, and nothing changes
+ * - DUPLICATE: 200
+ * - CONFLICT: 409
+ * - FAILED: 200. The code is kept as unclaimed, and not published. 409 if another code is already kept.
  */
 export function addCallbackRoute(app: FastifyInstance, { database, store, log }: CallbackRouteOptions): void {
   // Repeated log lines are summarised, because anyone can call this route.

@@ -13,7 +13,7 @@ const queriesPerSecond = 50;
 const eventsPerSecond = 50;
 const lateAfterMs = 10_000;
 
-/** A subgraph that responds to everything at once with the same user. */
+/** A fake subgraph that answers any request immediately, always with the same user. */
 export async function startQuickSubgraph(): Promise<{ url: string } & AsyncDisposable> {
   const answer = JSON.stringify({ data: { me: { id: 'ann', username: 'ann' } } });
   const server = createServer((incoming, response) => {

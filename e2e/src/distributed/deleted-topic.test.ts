@@ -38,7 +38,7 @@ it('runbook: the messages of a deleted topic are recovered', { timeout: 400_000 
   const follower = releases.use(startFollower({ token: customer.token, after: cursor, nextGateway }));
   await expect.poll(async () => (await stored()).length).toBe(1);
 
-  // When the topic is deleted, it has three codes that are not stored.
+  // The lock keeps three codes in the topic, not yet in the database, until the topic is deleted below.
   await database.query('begin');
   await database.query('lock table voucher.voucher in share mode');
   for (const _code of [1, 2, 3]) await requestSomehow(customer, nextGateway);

@@ -6,8 +6,8 @@ const ofTheSession: ReadonlySet<string> = new Set(['sid', 'iat', 'exp', 'nbf', '
 
 /**
  * Creates the identity key of a client: a hash of everything that subgraphs learn about the client. It covers the
- * claims without those of the session, or the token itself if the gateway does not verify tokens. Subgraphs respond the
- * same to equal keys.
+ * claims without those of the session, or the token itself if the gateway does not verify tokens. So clients with equal
+ * keys can share a response.
  */
 export function createIdentityKey({ identity, authorization, headers = [] }: GatewayContext): string {
   if (!identity && authorization === null && headers.length === 0) return '';

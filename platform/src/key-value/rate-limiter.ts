@@ -111,7 +111,7 @@ interface Counted {
   expiresInMs: number;
 }
 
-/** The library's limiter on the key-value port. The library calls the methods with an underscore. */
+/** A limiter of rate-limiter-flexible that counts in a {@link KeyValue}. The library calls the methods with an underscore. */
 class KeyValueRateLimiter extends RateLimiterStoreAbstract {
   readonly #keyValue: KeyValue;
 

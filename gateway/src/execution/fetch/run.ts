@@ -32,7 +32,7 @@ export class Run {
   readonly errors: GraphQLError[] = [];
   /** The error with which the execution rejects, for example because a limit was exceeded. */
   failure: { error: unknown } | null = null;
-  /** Fetched entities, by `EntityFetch.sharedAs` and then by representation. */
+  /** Entities that fetches of the same fields share: by `EntityFetch.sharedAs`, and then by representation. */
   #shared: Map<string, Map<string, Data>> | null = null;
   #copies = 0;
 

@@ -221,7 +221,8 @@ describe('a silent PostgreSQL with open connections', () => {
 });
 
 describe('connections to PostgreSQL', () => {
-  // Regression: the pool threw these errors without a code. They were masked, and messages went to dead-letter.
+  // Regression: the pool threw these errors without a code. So consumers did not take them for an outage, and moved
+  // messages to the dead-letter topic instead of trying them again.
   it('report an outage when terminated or cut, even outside of a transaction', async () => {
     await using set = await setUp();
     const terminated = set.database.query.execute(sql`select pg_terminate_backend(pg_backend_pid()), pg_sleep(1)`);

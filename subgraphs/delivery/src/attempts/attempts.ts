@@ -31,7 +31,7 @@ export interface AttemptsOptions {
   stop: AbortSignal;
 }
 
-/** Storing a result is retried for this time. After it the result is lost. */
+/** Storing a result is retried for this time. Then the result is lost, and the attempt is made again. */
 const settleWithinMs = 300_000;
 /**
  * Pause between these retries. It is shorter than the backlog's pause after a failure, so that results are stored

@@ -41,10 +41,14 @@ const postponeMs = { shortest: 60_000, longest: 1_800_000 };
  * Creates a sender by Twilio's API. Twilio has no idempotency key. So an attempt without an answer may have sent the
  * SMS, and the retry sends it a second time.
  *
- * | answer | result | |---|---| | 2xx, whatever the body | delivered; with `reports`, accepted | | a code of a phone
- * number that can't be sent to | SMS_REFUSED, final | | 401, 403, 404, 3xx, or a code of an account that is not set up
- * | postponed; an error is logged, and nothing is sent for 30 s | | 408, 429, 5xx, or 400 with another code |
- * SMS_FAILED, retried | | none | TIMEOUT, CONNECTION_LOST, …, retried |
+ * What Twilio's answers mean:
+ *
+ * - 2xx, whatever the body: the SMS is delivered. With `reports` it is only accepted, until Twilio reports its delivery.
+ * - A code for a phone number that can't be sent to: the SMS has failed finally, with SMS_REFUSED.
+ * - 401, 403, 404, 3xx, or a code for an account that is not set up: the SMS is postponed, an error is logged, and
+ *   nothing is sent for 30 s.
+ * - 408, 429, 5xx, or 400 with another code: the attempt has failed with SMS_FAILED, and is retried.
+ * - No answer: the attempt has failed with TIMEOUT, CONNECTION_LOST or a similar code, and is retried.
  */
 export function createTwilioSender(options: TwilioSenderOptions): SmsSender & AsyncDisposable {
   const { clock, timeoutMs, url, accountSid, authToken, from, reports, log, random = Math.random } = options;
