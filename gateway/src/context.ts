@@ -11,7 +11,10 @@ export interface GatewayContext {
    * with this error.
    */
   refusal: CodedError | null;
-  /** The authorization header, which subgraphs get, too; null if the client sent none, or if the token was refused. */
+  /**
+   * The authorization header, which is also sent to subgraphs. Null if the client sent none, or if the token was
+   * refused.
+   */
   authorization: string | null;
   requestId: string;
   /** The client's address, as seen through trusted proxies. */

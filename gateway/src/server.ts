@@ -98,15 +98,8 @@ const sleepAfterMs = 60_000;
  * operations.
  */
 export async function createGateway(options: GatewayOptions): Promise<Gateway> {
-  const {
-    config,
-    portSetting = 'PORT',
-    supergraphSdl,
-    subgraphUrls,
-    subscriptionUrls = {},
-    subgraphTimeouts,
-  } = options;
-  const { log, clock, keyValue, localCalls } = options;
+  const { config, portSetting = 'PORT', supergraphSdl, subgraphUrls, subscriptionUrls = {} } = options;
+  const { log, clock, keyValue, localCalls, subgraphTimeouts } = options;
   const topics = options.topics ?? noTopics;
   await using releases = new AsyncDisposableStack();
   let urls: SubgraphUrls = { subgraphUrls, subscriptionUrls, ...(subgraphTimeouts && { subgraphTimeouts }) };

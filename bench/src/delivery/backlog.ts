@@ -7,9 +7,9 @@ import { startReceivers } from './receivers.ts';
 const total = Number(process.env.BENCH_BACKLOG ?? 20_000);
 /** Length of a measurement of the other endpoints without a backlog. */
 const seconds = Number(process.env.BENCH_SECONDS ?? 30);
-/** While the backlog is delivered, the others are measured in turns of this length. */
+/** While the backlog is delivered, the other endpoints are measured in turns of this length. */
 const turnSeconds = 5;
-/** Codes per second to the other endpoints, and to the one of the outage of an hour that is extrapolated. */
+/** Codes per second to the other endpoints. The outage of an hour, which is extrapolated, has as many. */
 const rate = 100;
 const outageSeconds = 3_600;
 /** Time within which the callbacks of that outage must be delivered. */
@@ -19,8 +19,8 @@ const settleMs = withinSeconds * 1_000;
 
 /**
  * Measures one delivery process on PostgreSQL, Redis and Kafka after an outage of one receiver, whose callbacks are all
- * stored and due. It measures how soon they are delivered, and the latency of 100 per second to 50 other receivers before,
- * meanwhile and after.
+ * stored and due. It measures how soon these callbacks are delivered. It also measures the latency of 100 callbacks per
+ * second to 50 other receivers, before the backlog is delivered, during that time and after it.
  */
 export async function backlog(): Promise<Report> {
   await using releases = new AsyncDisposableStack();

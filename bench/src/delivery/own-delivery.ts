@@ -46,7 +46,7 @@ export async function startOwnDelivery({ nameServer }: { nameServer: string }): 
       },
       port,
       readyPath: '/health/ready',
-      // The process is not pinned to a core. The services of `pipeline` are not either.
+      // Not pinned to a core, like the services of the benchmark `pipeline`.
       pinned: false,
     }),
   );

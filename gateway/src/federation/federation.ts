@@ -84,8 +84,7 @@ export interface FederationOptions {
 
 export interface AuthorizationOptions extends Partial<GrantClaims> {
   /**
-   * Whether an operation is refused if it has a field that the client may not see. Default: false, such a field is
-   * null.
+   * Whether an operation is refused if it has a field that the client may not see. Default: false, the field is null.
    */
   rejectUnauthorized?: boolean;
 }

@@ -155,7 +155,9 @@ async function describeExecution(plan: Plan, { fetches }: Trace) {
 
 const anyDocument: DocumentNode = parse('{ __typename }');
 
-/** Returns the errors of an operation that must not be executed by this HTTP method; null for an operation that may. */
+/**
+ * Returns the errors of an operation that must not be executed by this HTTP method; null if the operation is allowed.
+ */
 function refuseByMethod({ definition }: Operation, method: string | undefined): readonly GraphQLError[] | null {
   if (definition.operation === 'subscription')
     return badRequest(

@@ -80,7 +80,7 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
     !(request.query as { query?: string }).query;
 
   await app.register(async (scope) => {
-    // Errors that occur before Apollo Server gets the request are sent as GraphQL errors, too.
+    // Errors that occur before Apollo Server gets the request are also sent as GraphQL errors.
     scope.setErrorHandler(createGraphqlErrorHandler(log));
     scope.addHook('onRequest', awaitTurn);
     scope.addHook('preParsing', (request, _reply, payload, done) => {

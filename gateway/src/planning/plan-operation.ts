@@ -60,8 +60,7 @@ export interface PlanOperationOptions {
   /** Whether error messages must not suggest names of the schema. */
   hideSuggestions: boolean;
   /**
-   * Whether an operation is refused if it has a field that the client may not see. Default: false, such a field is
-   * null.
+   * Whether an operation is refused if it has a field that the client may not see. Default: false, the field is null.
    */
   rejectUnauthorized?: boolean;
 }
@@ -147,7 +146,10 @@ export function createPlanOperation(options: PlanOperationOptions) {
   };
 }
 
-/** No field of the operation can be fetched. The planner throws an error for some such operations only. */
+/**
+ * Thrown if no field of the operation can be fetched. The library's planner throws an error for only some of these
+ * operations.
+ */
 class Unreachable extends Error {
   readonly errors: readonly PlanError[];
 

@@ -37,8 +37,8 @@ export interface AuthorizeOptions {
 }
 
 /**
- * Removes the fields that the client may not see from an operation, before it is planned. A field whose subfields are
- * all removed is removed, too.
+ * Removes the fields that the client may not see from an operation, before it is planned. If all subfields of a field
+ * are removed, the field is also removed.
  *
  * @see https://www.apollographql.com/docs/graphos/routing/security/authorization
  */

@@ -38,7 +38,7 @@ export function checkVariables(variables: unknown): Variables {
   return variables as Variables;
 }
 
-/** Many parsers of JSON refuse such keys, or change the prototype of the object. */
+/** Many parsers of JSON refuse these keys, or change the prototype of the object. */
 const prototypeKey = 'the key __proto__, and constructor with a prototype, are not allowed.';
 
 /**

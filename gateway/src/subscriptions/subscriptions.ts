@@ -52,7 +52,7 @@ export interface SubscriptionsOptions {
   topics: Topics;
   clock: Clock;
   log: Log;
-  /** Serves Subscription fields without a topic. Default: such fields are refused. */
+  /** Serves Subscription fields without a topic. Default: these fields are refused. */
   upstreams?: Upstreams;
   /** Limits of the recent messages per topic, from which subscribers resume. Default: 10,000 messages and 64 MiB. */
   recentBounds?: MessageBounds;

@@ -37,7 +37,7 @@ const specs = [
  *
  * - the type on which the field is selected, the field itself, and the type that it returns;
  * - for an abstract type, each of its object types; for an object type, each interface that has the field;
- * - the fields that it requires from other subgraphs, or gets by `@fromContext`.
+ * - the fields that the field requires from other subgraphs, or gets by `@fromContext`.
  */
 export function readAccessRules({ schema: apollo }: Supergraph): AccessRules | null {
   const directives = specs.flatMap((spec) => {

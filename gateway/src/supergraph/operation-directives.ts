@@ -31,8 +31,8 @@ export function exposeOperationDirectives({ schema }: Supergraph): void {
 }
 
 /**
- * Creates the function that adds default values of non-null arguments to the directives of an operation. Subgraphs get
- * these directives, too, and another subgraph may define no default: composition takes the definition of only one
+ * Creates the function that adds default values of non-null arguments to the directives of an operation. These
+ * directives are also sent to subgraphs, which may define no default: composition takes the definition of only one
  * subgraph.
  */
 export function createDefaultsWriter(schema: GraphQLSchema): (document: DocumentNode) => DocumentNode {

@@ -8,8 +8,8 @@ export interface ReadSupergraphOptions {
 }
 
 /**
- * Reads a supergraph of federation 1 or 2. It accepts the features that Apollo Router supports, because our executor
- * supports them, too.
+ * Reads a supergraph of federation 1 or 2. The features that Apollo Router supports are accepted, because our executor
+ * also supports them.
  *
  * @throws CodedError CONNECTORS_UNSUPPORTED; the caller puts the supergraph's name before its message
  * @throws Error with every fault of the supergraph; UNSUPPORTED_LINKED_FEATURE for an unknown feature that is required

@@ -20,8 +20,8 @@ export interface HttpConnections extends Disposable {
 }
 
 /**
- * Limits the HTTP connections per address. A connection counts from its acceptance, so that clients that send headers
- * slowly are limited, too. Further connections are reset. Trusted proxies are not limited.
+ * Limits the HTTP connections per address. A connection counts from its acceptance, so that clients which send headers
+ * slowly are also limited. Further connections are reset. Trusted proxies are not limited.
  */
 export function limitHttpConnections(options: HttpConnectionsOptions): HttpConnections {
   const { server, addresses, maxPerAddress, log } = options;

@@ -27,7 +27,7 @@ const next = (json: string, cursor: string | null) =>
 const complete = 'event: complete\ndata: \n\n';
 
 /**
- * Server-Sent Events in the distinct connections mode of graphql-sse, which a browser's EventSource understands, too.
+ * Server-Sent Events in the distinct connections mode of graphql-sse, which a browser's EventSource also understands.
  *
  * @see https://github.com/enisdenjo/graphql-sse/blob/master/PROTOCOL.md#distinct-connections-mode
  * @see https://html.spec.whatwg.org/multipage/server-sent-events.html

@@ -5,7 +5,7 @@ import { requestIdHeader, requestIdOf } from './request-id.ts';
 
 /**
  * A handler in front of Fastify, whose routing and hooks take a tenth of the time of a small request. The limits of
- * Node's server apply to both. Everything that `createHttpServer` does in Fastify's hooks is done here, too:
+ * Node's server apply to both. This handler does everything that `createHttpServer` does in Fastify's hooks:
  *
  * - the Host header is checked, and a request with an invalid one is left to Fastify;
  * - the response has the request's id and `cache-control: no-store`;

@@ -12,7 +12,7 @@ declare module 'vitest' {
   export interface ProvidedContext {
     /**
      * A file with a dump of a database that has only the engines' tables. Opening the dump is six times faster than
-     * creating such a database.
+     * creating these tables.
      */
     emptyDatabase: string;
     /** The same database as a folder for `DATA_DIR`. Tests copy the folder. */

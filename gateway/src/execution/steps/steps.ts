@@ -36,8 +36,8 @@ export interface EntityFetch {
   variable: string;
   targets: readonly EntityTarget[];
   /**
-   * A text that is equal for all fetches of a plan that get the same fields from the same subgraph. Null if the plan
-   * has only one such fetch.
+   * A text that is equal for all fetches of a plan that get the same fields from the same subgraph. Null if no other
+   * fetch of the plan does.
    */
   sharedAs: string | null;
 }

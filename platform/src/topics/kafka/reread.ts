@@ -2,7 +2,7 @@ import { orUnavailable } from '../../errors.ts';
 import { connectKafka, type KafkaOptions } from './connection/client.ts';
 
 export interface Reread {
-  /** The groups that have members. If there is such a group, no group was changed. */
+  /** The groups that have members. If this list is not empty, no group was changed. */
   inUse: string[];
   /**
    * The groups that the broker does not know. They are misspelt, or have no commits and will start at the beginning

@@ -4,7 +4,7 @@ export interface BreakerOptions {
   /** Number of consecutive failures after which the breaker opens. */
   failures: number;
   /**
-   * Length of the first pause, for which the breaker stays open, in milliseconds. It doubles with each failed probe,
+   * Length of the first pause, for which the breaker stays open, in milliseconds. Each failed probe doubles the pause,
    * minus a random part.
    */
   pauseMs: number;
