@@ -48,7 +48,7 @@ export function originPolicy({
     if (origin === undefined || allowed.has(origin) || allowed.has(anyOrigin)) return true;
     if (!URL.canParse(origin)) return false;
     const url = new URL(origin);
-    // This gateway serves the page, such as the playground.
+    // The page is from this gateway, as the playground is.
     if (host !== undefined && url.host === host) return true;
     return (
       ALLOWED_ORIGINS === undefined &&

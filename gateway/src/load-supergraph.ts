@@ -11,8 +11,8 @@ export interface LoadedSupergraph {
   /** The source to poll for changes; null for this repository's own supergraph. */
   source: SupergraphSource | null;
   /**
-   * Null if the supergraph can be served. Otherwise `sdl` is empty, and this is the reason, which continues a sentence
-   * that starts with `SUPERGRAPH`.
+   * Why the supergraph can't be served, as the continuation of a sentence that starts with `SUPERGRAPH`. If it is set,
+   * `sdl` is empty. Null if the supergraph can be served.
    */
   fault: string | null;
 }

@@ -14,7 +14,9 @@ const rate = 100;
 const outageSeconds = 3_600;
 /** Time within which the callbacks of that outage must be delivered. */
 const withinSeconds = 900;
-/** Time within which all codes wait, and again until they are delivered. */
+/**
+ * Time within which all codes must be stored as waiting. After the outage, all must be delivered within the same time.
+ */
 const settleMs = withinSeconds * 1_000;
 
 /**

@@ -16,7 +16,8 @@ const maxRssMiB = 200;
 
 /**
  * Measures the memory of a gateway process over a million requests of one operation, and of another process over ten
- * thousand different operations. It also measures how long the different operations delay a known one.
+ * thousand different operations. It also measures how long the different operations delay an operation whose plan is
+ * cached.
  */
 export async function endurance(): Promise<Report> {
   await using system = await openGatewaySystem();
@@ -44,7 +45,7 @@ async function sendKnown({ environment, load }: GatewaySystem, results: Result[]
   return rssMiB(gateway);
 }
 
-/** Sends operations that differ from each other, while a known one is sent every 10 ms. */
+/** Sends operations that differ from each other, and every 10 ms an operation whose plan is cached. */
 async function sendNew({ environment }: GatewaySystem, results: Result[]): Promise<void> {
   await using releases = new AsyncDisposableStack();
   const agent = releases.adopt(new Agent({ connections: 16 }), (owned) => owned.close());

@@ -78,7 +78,7 @@ describe('resume: a client sees each voucher once', { timeout: 300_000 }, () => 
     await expectAllSeen(followed, 1);
     {
       await using _held = await holdStore();
-      // These are three times as many messages as the gateway keeps in memory.
+      // 60 is three times as many messages as the gateway keeps in memory.
       await requestMany([followed], 60);
       await system.kill('gateway', 'SIGKILL');
       await system.start('gateway');

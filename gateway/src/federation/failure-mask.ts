@@ -10,7 +10,7 @@ import { InvalidDocument } from '../request/invalid-document.ts';
 /** Replaces internal errors by coded ones that clients may see, and logs them with the request's id. */
 export interface FailureMask {
   maskErrors(errors: readonly GraphQLError[], context: GatewayContext): readonly GraphQLError[];
-  /** Returns the error to throw in place of this one. */
+  /** Returns the error to throw in place of `error`. */
   maskThrown(error: unknown, context: GatewayContext): unknown;
 }
 

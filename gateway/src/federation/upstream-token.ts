@@ -7,8 +7,8 @@ export interface UpstreamToken {
 }
 
 /**
- * Finds the token that expires last. Of several that expire at the same time, it returns the last. Without tokens it
- * returns an anonymous one.
+ * Finds the token that expires last. If several tokens expire at the same time, it returns the last of these. Without
+ * tokens it returns the token of an anonymous client.
  */
 export function findLastToExpire(tokens: Iterable<UpstreamToken>): UpstreamToken {
   let last: UpstreamToken = { authorization: null, expiresAtMs: 0 };

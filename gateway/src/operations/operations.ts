@@ -109,7 +109,7 @@ export function createOperations({
   const newTexts = createGate({ atOnce: newTextsAtOnce });
   const persistedQueries = createPersistedQueries();
   const mask = createFailureMask(log);
-  // It is a WeakMap, so that the caches of a supergraph are released with its federation.
+  // A WeakMap, so that the caches of a supergraph are released with its federation.
   const documentsOf = new WeakMap<Federation, Documents>();
   const documentsFor = (federation: Federation): Documents => {
     const known = documentsOf.get(federation) ?? createDocuments({ federation, guard, loopShare, introspection });

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 
-/** Returns the address if a URL's host is a literal one (IPv6 without brackets); null for a name. */
+/** Returns the address if a URL's host is an IP address (IPv6 without brackets); null if the host is a name. */
 export function literalOf(hostname: string): string | null {
   const literal = hostname.replace(/^\[|\]$/g, '');
   return isIP(literal) ? literal : null;

@@ -22,7 +22,7 @@ const repeatEvery = 20;
 /** One of this many requests is for another customer's phone number. */
 const forbiddenEvery = 100;
 
-/** Sends requests at a steady rate, independent of their responses. Resolves when the last one was sent. */
+/** Sends requests at a steady rate, independent of their responses. Resolves when the last request was sent. */
 export async function runLoad({ clients, requestsPerSecond, durationMs, complain }: LoadOptions): Promise<Load> {
   const running = new Set<Promise<void>>();
   const clientAt = (index: number) => clients[index % clients.length] as SoakClient;

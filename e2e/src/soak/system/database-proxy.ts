@@ -27,7 +27,7 @@ export type ProxyMessage = DatabaseFault | { kind: 'client-port'; seenPort: numb
  */
 export async function startDatabaseProxy(targetUrl: string): Promise<DatabaseProxy> {
   const worker = new Worker(new URL('./database-proxy-worker.ts', import.meta.url), { workerData: targetUrl });
-  // This rejects if the thread fails at its start. A later failure is an uncaught error, which ends the soak.
+  // `once` rejects if the thread fails at its start. A later failure is an uncaught error, which ends the soak.
   const [url] = (await once(worker, 'message')) as [string];
   return {
     url,

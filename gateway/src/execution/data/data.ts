@@ -15,7 +15,7 @@ export function isInherited(key: string): boolean {
   return key in Object.prototype;
 }
 
-/** Reads a property of the object; undefined for an inherited one. */
+/** Reads a property of the object; undefined for an inherited property. */
 export function readOwn(data: Data, key: string): unknown {
   return Object.hasOwn(data, key) ? data[key] : undefined;
 }

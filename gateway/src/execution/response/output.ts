@@ -21,7 +21,7 @@ export const maxProblems = 100;
 
 /** The state of writing one response: the current path, the length so far, and the values of wrong types. */
 export class Output {
-  /** Its first `depth` entries are the path of the current value. */
+  /** The first `depth` entries of the array are the path of the current value. */
   readonly path: (string | number)[] = [];
   depth = 0;
   /** Paths of values that do not match the types of their fields. */

@@ -124,7 +124,7 @@ export class OutageClient extends pg.Client {
     const destroy = () => this.destroy();
     this.#abandoned?.addEventListener('abort', destroy);
     this.once('end', () => this.#abandoned?.removeEventListener('abort', destroy));
-    // pg-pool handles errors of idle clients only. For a busy one the failing query reports it.
+    // pg-pool handles errors of idle clients only. An error of a busy client is reported by the query that fails.
     this.on('error', () => {
       this.isBroken = true;
     });
