@@ -1,37 +1,125 @@
 import { once } from 'node:events';
-import { type AddressInfo, createServer, isIPv6 } from 'node:net';
+import { type AddressInfo, connect, createServer } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '@voucher-gateway/platform/async/clock';
+import { createNameResolver } from '@voucher-gateway/platform/egress/name-resolver';
 import { silentLog } from '@voucher-gateway/platform/process/log';
+import { startDnsServer } from '@voucher-gateway/platform/testing/dns-server';
 import { createCallbackSender } from '../channels/callback/send.ts';
 
-// Entry of a process in a separate network namespace. It listens on all addresses. It calls the addresses that are its
-// arguments, each literally and by a name, with the policy of development. At the end it prints the addresses on which
-// a connection arrived.
-const dialled = new Set<string>();
+/** What the process is to do, as JSON in its argument. */
+export interface CanaryCalls {
+  /** Development mode. */
+  allowLoopback: boolean;
+  /** Addresses that must not be called: each is tried literally, by names of several kinds, and by a redirect. */
+  internal: readonly string[];
+  /** Hosts that must not be called, in the notation of a URL. */
+  hosts: readonly string[];
+  /** Addresses that may be called, a public one first. */
+  allowed: readonly string[];
+}
+
+/** What it has found, as JSON on standard output. */
+export interface CanaryReport {
+  /** Addresses that could not be reached without the sender: as canaries they would prove nothing. */
+  unreachable: string[];
+  /** The addresses to which the sender has made a connection, by the way in which it was led there. */
+  dialled: Record<string, string[]>;
+}
+
+// Entry of a process in a network of its own, which has all these addresses. It listens on all of them.
+const { allowLoopback, internal, hosts, allowed } = JSON.parse(process.argv[2] ?? '') as CanaryCalls;
+const [publicAddress = ''] = allowed;
+let dialled = new Set<string>();
+let location: string | null = null;
 const server = createServer((socket) => {
-  dialled.add((socket.localAddress ?? '').replace(/^::ffff:/, ''));
-  socket.on('error', () => {}).end('HTTP/1.1 204 No Content\r\n\r\n');
+  dialled.add(withoutPrefix(socket.localAddress ?? ''));
+  const redirect = location === null ? '' : `Location: ${location}\r\n`;
+  const status = location === null ? '204 No Content' : '307 Temporary Redirect';
+  // The connection ends, so that each call makes one.
+  socket
+    .on('error', () => {})
+    .once('data', () => socket.end(`HTTP/1.1 ${status}\r\n${redirect}content-length: 0\r\n\r\n`));
 });
 server.listen(0, '::');
 await once(server, 'listening');
 const { port } = server.address() as AddressInfo;
 
-for (const address of process.argv.slice(2)) {
-  const family = isIPv6(address) ? 6 : 4;
+/** Returns the addresses that a connection arrived at during some work. */
+async function during(work: () => Promise<void>): Promise<string[]> {
+  dialled = new Set();
+  await work();
+  return [...dialled];
+}
+
+const unreachable: string[] = [];
+for (const address of [...internal, ...allowed]) {
+  const seen = await during(async () => {
+    const socket = connect(port, address, () => socket.end('x'));
+    socket.on('error', () => {}).resume();
+    await once(socket, 'close');
+  });
+  if (!seen.includes(withoutPrefix(address))) unreachable.push(address);
+}
+
+const found: Record<string, string[]> = {};
+{
+  await using names = await startDnsServer({ ttlSeconds: 0 });
+  using resolver = createNameResolver({ servers: [names.address], timeoutMs: 5_000 });
   await using sender = createCallbackSender({
     log: silentLog,
     clock: systemClock,
     now: () => Date.now(),
     timeoutMs: 10_000,
-    policy: { allowLoopback: true, privateRanges: [], ports: [[1, 65_535]], httpsOnly: false },
-    resolver: { resolve: async () => [{ address, family }], [Symbol.dispose]() {} },
+    policy: { allowLoopback, privateRanges: [], ports: [[1, 65_535]], httpsOnly: false },
+    resolver,
     keys: { signing: () => [] },
   });
-  for (const host of [family === 6 ? `[${address}]` : address, 'receiver.example.com'])
-    await sender.send(
-      { id: 'an-id', url: `http://${host}:${port}/`, body: '{}', secrets: [] },
-      new AbortController().signal,
-    );
+  let calls = 0;
+  const call = async (way: string, host: string, redirectTo: string | null = null): Promise<void> => {
+    location = redirectTo;
+    const seen = await during(async () => {
+      const callback = { id: 'an-id', url: `http://${host}:${port}/`, body: '{}', secrets: [] };
+      await sender.send(callback, new AbortController().signal);
+    });
+    found[way] = [...new Set([...(found[way] ?? []), ...seen])];
+  };
+  /** A name of its own, so that no result of an earlier look-up is cached. */
+  const nameOf = (own: readonly string[]): string => {
+    calls += 1;
+    const name = `receiver-${calls}.example.com`;
+    names.addresses.set(name, own);
+    return name;
+  };
+  for (const host of hosts) await call('host', host);
+  for (const address of allowed) {
+    await call('allowed', hostOf(address));
+    await call('allowed', nameOf([address]));
+  }
+  for (const address of internal) {
+    await call('literal', hostOf(address));
+    await call('name', nameOf([address]));
+    await call('name with a public address, too', nameOf([publicAddress, address]));
+    await call('redirect of a public address', hostOf(publicAddress), `http://${hostOf(address)}:${port}/`);
+  }
+  const rebound = internal.map((address) => ({ address, name: nameOf([publicAddress]) }));
+  for (const { name } of rebound) await call('name before it is rebound', name);
+  for (const { address, name } of rebound) names.addresses.set(name, [address]);
+  for (const { name } of rebound) {
+    const asked = () => names.questions.filter((question) => question.endsWith(` ${name}`)).length;
+    // What was resolved is cached for a second.
+    for (const before = asked(); asked() === before; await sleep(20)) await resolver.resolve(name);
+    await call('name after it is rebound', name);
+  }
 }
 server.close();
-process.stdout.write(JSON.stringify([...dialled]));
+process.stdout.write(JSON.stringify({ unreachable, dialled: found } satisfies CanaryReport));
+
+function hostOf(address: string): string {
+  return address.includes(':') ? `[${address}]` : address;
+}
+
+/** An IPv4 address without the prefix by which an IPv6 socket shows it. */
+function withoutPrefix(address: string): string {
+  return address.replace(/^::ffff:/, '');
+}
