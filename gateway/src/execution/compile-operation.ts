@@ -1,6 +1,7 @@
 import type { PlanNode } from '@apollo/query-planner';
 import { isCodedError } from '@voucher-gateway/platform/errors';
 import { type FragmentDefinitionNode, GraphQLError, type GraphQLSchema, type OperationDefinitionNode } from 'graphql';
+import { isDeferred, nameDeferred, nameOfLabel, readLabel } from '../planning/deferred-fragments.ts';
 import type { Plan, PlanError } from '../planning/plan.ts';
 import type { Conditions } from '../request/variables.ts';
 import type { Data } from './data/data.ts';
@@ -8,12 +9,13 @@ import { compileEntityStep } from './fetch/fetch-entities.ts';
 import { compileFieldStep } from './fetch/fetch-fields.ts';
 import { compileContextStep } from './fetch/fetch-in-context.ts';
 import { Run, type RunOptions } from './fetch/run.ts';
+import { addsField, assignErrors, writeDeferred } from './response/deferred-parts.ts';
 import { createHiddenFields } from './response/hidden-fields.ts';
 import { compileIntrospection } from './response/introspection.ts';
 import { JsonResult } from './response/json-result.ts';
 import { Output } from './response/output.ts';
 import { problemErrors } from './response/problems.ts';
-import { readSelections } from './response/selections.ts';
+import { readSelections, type SelectionsOptions } from './response/selections.ts';
 import { createShapes } from './response/shapes.ts';
 import { type ObjectShape, writeObject } from './response/writers.ts';
 import { mergeSteps } from './steps/merge-steps.ts';
@@ -41,12 +43,15 @@ export interface CompileOptions {
   hiddenFields?: Plan['hiddenFields'];
   /** Errors that every response has, because the plan can't fetch some fields. Default: none. */
   planErrors?: Plan['errors'];
+  /** Whether fragments with `@defer` come in parts of their own. Default: false, `@defer` is ignored. */
+  hasDeferred?: boolean;
 }
 
 /** An operation that is compiled once and executed often. */
 export interface CompiledOperation {
   /**
-   * Executes the plan. If a subgraph fails, the result has an error for it.
+   * Executes the plan. If a subgraph fails, the result has an error for it. Resolves with the primary part of the
+   * response; the result has the deferred ones.
    *
    * @param data data that need not be fetched, such as an event; the fetched data is merged into it
    * @throws CodedError OPERATION_TOO_COMPLEX for a response over the limit, or nested too deeply
@@ -66,6 +71,7 @@ export function compileOperation(options: CompileOptions): CompiledOperation {
     renamedKeys,
     hiddenFields = [],
     planErrors = [],
+    hasDeferred = false,
   } = options;
   const listed = listSteps(supergraph, plan, conditions);
   const shared = definition.operation === 'mutation' ? listed : shareEntities(listed);
@@ -77,6 +83,7 @@ export function compileOperation(options: CompileOptions): CompiledOperation {
     fragments,
     conditions,
     renamedKeys,
+    deferralOf: hasDeferred ? createDeferrals(definition, fragments, conditions) : () => null,
     hidden: hiddenFields.length > 0 ? createHiddenFields(schema, rootType.name, hiddenFields) : null,
   });
   const introspect = compileIntrospection(schema, definition, fragments, selections);
@@ -88,22 +95,72 @@ export function compileOperation(options: CompileOptions): CompiledOperation {
     if (shape.isKept) rootShape = shape;
     return shape;
   };
-  const write = (run: Run): JsonResult => {
+  const write = (run: Run, output: Output): { json: string; errors: readonly GraphQLError[] } => {
     if (introspect) run.errors.push(...introspect(run.data, run.variables));
-    const output = new Output(run.limit);
     const json = writeObject(findRootShape(), run.data, output) ?? 'null';
     const known = [...planErrors.map(asGraphQLError), ...run.errors].map(restorePath);
-    return new JsonResult(json, [...known, ...problemErrors(output.problems, known)]);
+    return { json, errors: [...known, ...problemErrors(output.takeProblems(), known)] };
   };
 
   const onlyStep = steps.length === 1 ? steps[0] : undefined;
-  return {
-    async execute(runOptions, data = {}) {
-      const run = new Run(runOptions, data);
-      await (onlyStep ? onlyStep.run(run) : runSteps(steps, run));
+  const execute: CompiledOperation['execute'] = async (runOptions, data = {}) => {
+    const run = new Run(runOptions, data);
+    await (onlyStep ? onlyStep.run(run) : Promise.all(startSteps(steps, () => run)));
+    if (run.failure) throw run.failure.error;
+    const { json, errors } = write(run, new Output(run.limit));
+    return new JsonResult(json, errors);
+  };
+  /** Starts all requests, and resolves when those of the primary part are done. */
+  const executeInParts: CompiledOperation['execute'] = async (runOptions, data = {}) => {
+    const run = new Run(runOptions, data);
+    const written = Promise.withResolvers<void>();
+    const parts = new Map<string, Run>();
+    const done = startSteps(steps, (label) => {
+      if (label === null) return run;
+      const part = parts.get(label) ?? new Run(runOptions, data, { of: run, mayMerge: written.promise });
+      parts.set(label, part);
+      return part;
+    });
+    const doneOf = (isOf: (label: string | null) => boolean) =>
+      Promise.all(done.filter((_, index) => isOf(steps[index]?.part ?? null)));
+    const settled = Promise.all(done);
+    try {
+      await doneOf((label) => label === null);
       if (run.failure) throw run.failure.error;
-      return write(run);
-    },
+      const output = new Output(run.limit);
+      const { json, errors } = write(run, output);
+      const { deferred } = output;
+      const own = assignErrors(errors, deferred, addsField);
+      if (deferred.length === 0) return new JsonResult(json, own);
+      const fetched = async (name: string) => {
+        const isOf = (label: string | null) => label !== null && nameOfLabel(label) === name;
+        await doneOf(isOf);
+        const runs = [...parts].filter(([label]) => isOf(label)).map(([, part]) => part);
+        const failed = runs.find(({ failure }) => failure);
+        if (failed?.failure) throw failed.failure.error;
+        return () => runs.flatMap((part) => part.errors.splice(0)).map(restorePath);
+      };
+      return new JsonResult(json, own, {
+        chunks: writeDeferred({ output, deferred, errors: own, fetched }),
+        settled,
+      });
+    } finally {
+      written.resolve();
+    }
+  };
+  return { execute: hasDeferred ? executeInParts : execute };
+}
+
+/** Creates the function that returns how a fragment is deferred. */
+function createDeferrals(
+  definition: OperationDefinitionNode,
+  fragments: CompileOptions['fragments'],
+  conditions: Conditions,
+): SelectionsOptions['deferralOf'] {
+  const names = new Map([definition, ...Object.values(fragments)].flatMap((node) => [...nameDeferred(node)]));
+  return (node) => {
+    const name = names.get(node);
+    return name !== undefined && isDeferred(node, conditions) ? { name, label: readLabel(node) } : null;
   };
 }
 
@@ -128,32 +185,38 @@ function createPathRestorer(renamedKeys: Plan['renamedKeys']): (error: GraphQLEr
 
 interface CompiledStep {
   after: readonly number[];
+  part: string | null;
   /** Never rejects. */
   run(run: Run): Promise<void>;
 }
 
-/** Runs each step as soon as the steps that it depends on are done. */
-async function runSteps(steps: readonly CompiledStep[], run: Run): Promise<void> {
+/** Starts each step as soon as the steps that it depends on are done. Returns when each is done. */
+function startSteps(steps: readonly CompiledStep[], runOf: (part: string | null) => Run): Promise<void>[] {
   const done: Promise<void>[] = [];
   for (const step of steps) {
+    const run = runOf(step.part);
     const before = step.after.map((index) => done[index]);
     if (before.length === 0) done.push(step.run(run));
     else
       done.push((before.length === 1 ? (before[0] as Promise<void>) : Promise.all(before)).then(() => step.run(run)));
   }
-  await Promise.all(done);
+  return done;
 }
 
 function compileStep(supergraph: GraphQLSchema, step: Step): CompiledStep {
-  const { subgraph, after, entities } = step;
+  const { subgraph, after, part, entities } = step;
   const run = entities
     ? (step.context ? compileContextStep : compileEntityStep)(supergraph, step, entities)
     : compileFieldStep(supergraph, step);
   return {
     after,
+    part,
     async run(state) {
       try {
         await run(state);
+        // An error of the part explains the conflict.
+        if (state.hasConflict && state.errors.length === 0)
+          state.errors.push(...asFetchErrors(invalidResponse(subgraph), []));
       } catch (error) {
         if (isCodedError(error)) state.failure ??= { error };
         // The response is nested so deeply that merging it exceeded the stack.

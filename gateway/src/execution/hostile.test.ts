@@ -12,7 +12,7 @@ const scenarioOf = (among: readonly World[]) =>
     .record({ world: fc.constantFrom(...among), operation: fc.nat(), failOneIn: fc.constantFrom(0, 10) })
     .map(({ world, operation, failOneIn }) => ({
       world,
-      options: { ...writeOperation(world.schema, operation, true), failOneIn },
+      options: { ...writeOperation(world.schema, operation, { isTyped: true }), failOneIn },
     }))
     .filter(({ world, options: { text } }) => world.validate(parse(text)).length === 0);
 const scenario = scenarioOf(worlds);

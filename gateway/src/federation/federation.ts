@@ -6,6 +6,7 @@ import { type CompiledOperation, compileOperation } from '../execution/compile-o
 import { copyData, type Data } from '../execution/data/data.ts';
 import { applyRewrites } from '../execution/fetch/rewrites.ts';
 import type { Subgraphs } from '../execution/fetch/run.ts';
+import type { DeferredChunk } from '../execution/response/deferred-parts.ts';
 import { JsonResult } from '../execution/response/json-result.ts';
 import { maxKeptFields } from '../execution/response/memory.ts';
 import type { ResponseLimit } from '../execution/response/output.ts';
@@ -17,7 +18,7 @@ import { type Conditions, coerceVariables } from '../request/variables.ts';
 import { readAccessRules } from '../supergraph/access-rules.ts';
 import { type GrantClaims, readGrants } from '../supergraph/grants.ts';
 import { readOverrides } from '../supergraph/override-labels.ts';
-import { readSupergraph } from '../supergraph/read-supergraph.ts';
+import { readSupergraph, toClientSchema } from '../supergraph/read-supergraph.ts';
 import { asSubgraph } from './data-source.ts';
 import { createFailureMask } from './failure-mask.ts';
 
@@ -99,8 +100,7 @@ export async function createFederation(options: FederationOptions): Promise<Fede
   const { overrideLabels = [], authorization = {} } = options;
   const { scopes = 'scope', policies = null, rejectUnauthorized = false } = authorization;
   const apollo = readSupergraph(supergraphSdl);
-  const apiSchema = apollo.apiSchema();
-  const schema = apiSchema.toGraphQLJSSchema();
+  const schema = toClientSchema(apollo.apiSchema());
   const supergraph = apollo.schema.toGraphQLJSSchema();
   const accessRules = readAccessRules(apollo);
   const chooseOverrides = readOverrides(apollo, { labels: overrideLabels });
@@ -132,6 +132,7 @@ export async function createFederation(options: FederationOptions): Promise<Fede
       renamedKeys: plan.renamedKeys,
       hiddenFields: plan.hiddenFields,
       planErrors: plan.errors,
+      hasDeferred: plan.hasDeferred === true,
       schema,
       supergraph,
       maxFields: maxKeptFields(selections),
@@ -146,19 +147,32 @@ export async function createFederation(options: FederationOptions): Promise<Fede
     data?: Data,
   ): Promise<JsonResult> => {
     running.add(1);
+    let settled: Promise<unknown> | null = null;
     try {
       const { definition, variables } = operation;
       // Events skip this check: the variables were checked when the client subscribed.
       if (!data) coerceVariables(schema, definition, variables, !suggestions);
       const result = await compile(operation).execute({ subgraphs, variables, context, limit }, data);
-      return result.errors ? new JsonResult(result.dataJson, mask.maskErrors(result.errors, context)) : result;
+      const { dataJson, errors, deferred } = result;
+      if (!deferred) return errors ? new JsonResult(dataJson, mask.maskErrors(errors, context)) : result;
+      settled = deferred.settled;
+      const chunks = maskChunks(deferred.chunks, context);
+      return new JsonResult(dataJson, mask.maskErrors(errors ?? [], context), { chunks, settled });
     } catch (error) {
-      // The executor recurses into fragments and data. A RangeError means that it exceeded the stack.
-      throw mask.maskThrown(error instanceof RangeError ? tooComplex('nesting', maxNesting) : error, context);
+      throw mask.maskThrown(asExecutionError(error), context);
     } finally {
-      running.add(-1);
+      if (settled) settled.finally(() => running.add(-1)).catch(() => {});
+      else running.add(-1);
     }
   };
+  async function* maskChunks(chunks: AsyncIterable<DeferredChunk>, context: GatewayContext) {
+    try {
+      for await (const { parts, hasNext } of chunks)
+        yield { parts: parts.map((part) => ({ ...part, errors: mask.maskErrors(part.errors, context) })), hasNext };
+    } catch (error) {
+      throw mask.maskThrown(asExecutionError(error), context);
+    }
+  }
 
   return {
     supergraphSdl,
@@ -177,6 +191,11 @@ export async function createFederation(options: FederationOptions): Promise<Fede
     executeEvent: (operation, event, context) => run(operation, context, null, readEvent(operation, supergraph, event)),
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   };
+}
+
+/** The executor recurses into fragments and data. A RangeError means that it exceeded the stack. */
+function asExecutionError(error: unknown): unknown {
+  return error instanceof RangeError ? tooComplex('nesting', maxNesting) : error;
 }
 
 const onlyVariant: PlanVariant = { key: '', overrides: [] };

@@ -102,6 +102,9 @@ function collectFetched(node: PlanNode | SubscriptionNode, path: readonly string
     case 'Fetch':
       collectFields(node, path, fetched);
       return;
+    case 'Defer':
+      for (const each of [node.primary, ...node.deferred]) if (each.node) collectFetched(each.node, path, fetched);
+      return;
     default:
   }
 }

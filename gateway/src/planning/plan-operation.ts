@@ -15,8 +15,10 @@ import {
 import type { Conditions } from '../request/variables.ts';
 import { type Grants, readAccessRules } from '../supergraph/access-rules.ts';
 import { createDefaultsWriter } from '../supergraph/operation-directives.ts';
-import { readSupergraph } from '../supergraph/read-supergraph.ts';
+import { readSupergraph, toClientSchema } from '../supergraph/read-supergraph.ts';
 import { findUnreachable } from './check-coverage.ts';
+import { deferRule } from './defer-rules.ts';
+import { resolveDeferred, separateDeferred } from './deferred-fragments.ts';
 import type { DocumentFault, Plan, PlanError, PlanVariant } from './plan.ts';
 import { removeUnauthorized } from './remove-unauthorized.ts';
 import { separateRequiredFields } from './required-arguments.ts';
@@ -32,6 +34,8 @@ export interface PlanRequest {
   /** The operation's name; null for the document's only operation. */
   operationName: string | null;
   conditions: Conditions;
+  /** Whether the client takes deferred parts. Default: false, then `@defer` is ignored. */
+  takesDeferred?: boolean;
   /**
    * What the plan depends on besides the operation. Default: no `@override` label is on, and the client has no grants.
    */
@@ -69,7 +73,7 @@ export interface PlanOperationOptions {
 export function createPlanOperation(options: PlanOperationOptions) {
   const { supergraphSdl, hideSuggestions, rejectUnauthorized = false } = options;
   const original = readSupergraph(supergraphSdl, { validate: false });
-  const schema = original.apiSchema().toGraphQLJSSchema();
+  const schema = toClientSchema(original.apiSchema());
   const writeDefaults = createDefaultsWriter(schema);
   const accessRules = readAccessRules(original);
   const separated = separateRequiredFields(print(putResolvableKeysFirst(parse(supergraphSdl, { noLocation: true }))));
@@ -77,15 +81,19 @@ export function createPlanOperation(options: PlanOperationOptions) {
   const supergraph = readSupergraph(separated.sdl, { validate: false });
   // Without this option, the fields of a fragment are also fetched for objects of other types, and overwrite their
   // data.
-  const planner = new QueryPlanner(supergraph, { typeConditionedFetching: true });
+  const planner = new QueryPlanner(supergraph, {
+    typeConditionedFetching: true,
+    incrementalDelivery: { enableDefer: true },
+  });
   const apiSchema = supergraph.apiSchema();
   const restorePlan = createPlanRestorer(separated, supergraph.schema.toGraphQLJSSchema());
 
   const plan = (document: DocumentNode, definition: OperationDefinitionNode, request: PlanRequest): Plan => {
     const { operationName, variant } = request;
     const renamed = renameReservedKeys(document, schema, reserved);
+    const operation = getOperationAST(renamed.document, operationName) ?? definition;
     const { node } = planner.buildQueryPlan(
-      operationFromDocument(apiSchema, renamed.document, {
+      operationFromDocument(apiSchema, separateDeferred(renamed.document, operation), {
         ...(operationName !== null && { operationName }),
         validate: false,
       }),
@@ -95,7 +103,7 @@ export function createPlanOperation(options: PlanOperationOptions) {
     const { renamedKeys } = renamed;
     const unreachable = findUnreachable({
       schema,
-      operation: getOperationAST(renamed.document, operationName) ?? definition,
+      operation,
       fragments: renamed.document.definitions.filter((each) => each.kind === Kind.FRAGMENT_DEFINITION),
       plan: restored,
     });
@@ -110,7 +118,7 @@ export function createPlanOperation(options: PlanOperationOptions) {
     };
   };
 
-  return (request: PlanRequest): PlanResult => {
+  const planOperation = (request: PlanRequest): PlanResult => {
     const { text, operationName, conditions } = request;
     try {
       const document = parse(text);
@@ -119,7 +127,8 @@ export function createPlanOperation(options: PlanOperationOptions) {
       if (faults.length > 0) return { kind: 'invalid', faults: faults.map(faultOf) };
       const taken = findReservedVariables(document);
       if (taken.length > 0) return { kind: 'invalid', faults: taken };
-      const resolved = resolveConditions(writeDefaults(document), conditions);
+      const deferred = resolveDeferred(document, conditions, request.takesDeferred === true);
+      const resolved = resolveConditions(writeDefaults(deferred.document), conditions);
       const operation = getOperationAST(resolved, operationName);
       if (!operation || isEmptyOperation(operation)) return { kind: 'plan', plan: { kind: 'QueryPlan' }, bytes: 100 };
       const rootFaults = validate(schema, withoutOthers(resolved, operation), [SingleFieldSubscriptionsRule]);
@@ -132,8 +141,11 @@ export function createPlanOperation(options: PlanOperationOptions) {
       if (rejectUnauthorized && errors.length > 0) return { kind: 'refused', errors };
       const rest: Plan = allowed ? plan(allowed, operation, request) : { kind: 'QueryPlan' };
       const planned = errors.length > 0 ? { ...rest, errors: [...errors, ...(rest.errors ?? [])], hiddenFields } : rest;
-      return { kind: 'plan', plan: planned, bytes: 4 * JSON.stringify(planned).length };
+      const complete: Plan = deferred.hasDeferred ? { ...planned, hasDeferred: true } : planned;
+      return { kind: 'plan', plan: complete, bytes: 4 * JSON.stringify(complete).length };
     } catch (error) {
+      // The planner fails on some nested `@defer`, which a server may ignore.
+      if (request.takesDeferred) return planOperation({ ...request, takesDeferred: false });
       if (error instanceof Unreachable) return { kind: 'refused', errors: error.errors };
       if (error instanceof RangeError) return { kind: 'too-deep' };
       if (isAborted(error as Error)) return { kind: 'too-complex' };
@@ -144,6 +156,7 @@ export function createPlanOperation(options: PlanOperationOptions) {
       throw error;
     }
   };
+  return planOperation;
 }
 
 /**
@@ -162,10 +175,10 @@ class Unreachable extends Error {
 const noGrants: Grants = { authenticated: false, scopes: [], policies: [] };
 
 /**
- * All rules except the one for root fields of a subscription. The gateway checks root fields after it has evaluated
- * `@skip` and `@include`.
+ * All rules and that of `@defer`, except the one for root fields of a subscription. The gateway checks root fields after
+ * it has evaluated `@skip` and `@include`.
  */
-const rules = specifiedRules.filter((rule) => rule !== SingleFieldSubscriptionsRule);
+const rules = [...specifiedRules.filter((rule) => rule !== SingleFieldSubscriptionsRule), deferRule];
 
 function withoutOthers({ kind, definitions }: DocumentNode, operation: OperationDefinitionNode): DocumentNode {
   return {

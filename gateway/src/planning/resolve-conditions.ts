@@ -9,12 +9,12 @@ import {
 } from 'graphql';
 import type { Conditions } from '../request/variables.ts';
 
-/** The variables that `@skip` and `@include` of a document depend on, sorted and without duplicates. */
+/** The variables that `@skip`, `@include` and `@defer` of a document depend on, sorted and without duplicates. */
 export function conditionVariables(document: DocumentNode): readonly string[] {
   const names = new Set<string>();
   visit(document, {
     Directive(node) {
-      const condition = conditionOf(node);
+      const condition = conditionOf(node, conditional);
       if (condition?.kind === Kind.VARIABLE) names.add(condition.name.value);
       return false;
     },
@@ -58,7 +58,10 @@ export function isEmptyOperation({ selectionSet: { selections } }: OperationDefi
   return selections.length === 1 && selections[0] === typename;
 }
 
-function conditionOf({ name, arguments: args = [] }: DirectiveNode) {
-  if (name.value !== 'skip' && name.value !== 'include') return null;
+const including: ReadonlySet<string> = new Set(['skip', 'include']);
+const conditional: ReadonlySet<string> = new Set([...including, 'defer']);
+
+function conditionOf({ name, arguments: args = [] }: DirectiveNode, among = including) {
+  if (!among.has(name.value)) return null;
   return args.find((argument) => argument.name.value === 'if')?.value ?? null;
 }

@@ -69,10 +69,14 @@ export function createPlanRestorer(supergraph: SupergraphWithRequiredFields, sch
         const fetches = splitFetch(node).map(restoreFetch);
         return fetches.length === 1 ? (fetches[0] as FetchNode) : { kind: 'Parallel', nodes: [...fetches] };
       }
+      case 'Defer':
+        return { ...node, primary: restoreIn(node.primary), deferred: node.deferred.map(restoreIn) };
       default:
         return node;
     }
   };
+  const restoreIn = <T extends { node?: PlanNode }>(part: T): T =>
+    part.node ? { ...part, node: restore(part.node) } : part;
   return (node: PlanNode | SubscriptionNode | undefined): PlanNode | SubscriptionNode | undefined => {
     if (!node || required.size === 0) return node;
     if (node.kind !== 'Subscription') return restore(node);

@@ -16,7 +16,7 @@ import { isNestedDeeper } from './nesting.ts';
 
 export type Variables = Readonly<Record<string, unknown>>;
 
-/** Values of the variables that `@skip` and `@include` depend on. */
+/** Values of the variables that `@skip`, `@include` and `@defer` depend on. */
 export type Conditions = Readonly<Record<string, boolean>>;
 
 /**
@@ -104,8 +104,8 @@ function unfit(path: readonly (string | number)[], reason: string): CodedError<P
 }
 
 /**
- * Reads the values of the variables that `@skip` and `@include` depend on. Values that are not Booleans are omitted,
- * because coercion reports them later.
+ * Reads the values of the variables that conditions depend on. Values that are not Booleans are omitted, because
+ * coercion reports them later.
  *
  * @throws CodedError BAD_USER_INPUT for null, which a nullable variable with a default may be, but a condition may not
  */

@@ -1,5 +1,6 @@
-import { ROUTER_SUPPORTED_SUPERGRAPH_FEATURES, Supergraph } from '@apollo/federation-internals';
+import { ROUTER_SUPPORTED_SUPERGRAPH_FEATURES, type Schema, Supergraph } from '@apollo/federation-internals';
 import { CodedError, type PlatformErrorCode } from '@voucher-gateway/platform/errors';
+import type { GraphQLSchema } from 'graphql';
 import { exposeOperationDirectives } from './operation-directives.ts';
 
 export interface ReadSupergraphOptions {
@@ -23,6 +24,11 @@ export function readSupergraph(sdl: string, { validate = true }: ReadSupergraphO
   refuseConnectors(supergraph);
   exposeOperationDirectives(supergraph);
   return supergraph;
+}
+
+/** Converts an API schema for graphql-js, with `@defer`. */
+export function toClientSchema(apiSchema: Schema): GraphQLSchema {
+  return apiSchema.toGraphQLJSSchema({ includeDefer: true });
 }
 
 const connectIdentity = 'https://specs.apollo.dev/connect';

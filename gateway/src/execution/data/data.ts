@@ -30,13 +30,22 @@ export function setOwn(data: Data, key: string, value: unknown): void {
   else data[key] = value;
 }
 
+/** Called if a value would replace an object or list that the client has already. Then the earlier one is kept. */
+export type OnConflict = () => void;
+
 /**
  * Merges a response into the data of earlier responses. Objects, and lists of the same length, are merged; any other
  * value replaces the earlier one. `target` then shares nested objects of `source`.
  *
  * @param requested the response keys that the request selected: only they may replace earlier data. Default: all keys
+ * @param onConflict keeps objects and lists in place of other values. Default: null, they are replaced
  */
-export function mergeData(target: Data, source: Data, requested: RequestedKeys = null): void {
+export function mergeData(
+  target: Data,
+  source: Data,
+  requested: RequestedKeys = null,
+  onConflict: OnConflict | null = null,
+): void {
   for (const key in source) {
     const value = source[key];
     if (value === undefined) continue;
@@ -44,7 +53,7 @@ export function mergeData(target: Data, source: Data, requested: RequestedKeys =
     if (target[key] === undefined) target[key] = value;
     else {
       const below = requested === null ? null : requested.get(key);
-      if (below !== undefined) setOwn(target, key, mergeValue(readOwn(target, key), value, below));
+      if (below !== undefined) setOwn(target, key, mergeValue(readOwn(target, key), value, below, onConflict));
     }
   }
 }
@@ -58,16 +67,28 @@ export function isFlat(data: Data): boolean {
   return true;
 }
 
-function mergeValue(earlier: unknown, value: unknown, requested: RequestedKeys): unknown {
-  if (typeof earlier !== 'object' || earlier === null || typeof value !== 'object' || value === null) return value;
+function mergeValue(
+  earlier: unknown,
+  value: unknown,
+  requested: RequestedKeys,
+  onConflict: OnConflict | null,
+): unknown {
+  if (typeof earlier !== 'object' || earlier === null) return value;
+  if (typeof value !== 'object' || value === null) return replace(earlier, value, onConflict);
   if (Array.isArray(earlier)) {
-    if (!Array.isArray(value) || value.length !== earlier.length) return value;
+    if (!Array.isArray(value) || value.length !== earlier.length) return replace(earlier, value, onConflict);
     for (let index = 0; index < value.length; index += 1)
-      earlier[index] = mergeValue(earlier[index], value[index], requested);
+      earlier[index] = mergeValue(earlier[index], value[index], requested, onConflict);
     return earlier;
   }
-  if (Array.isArray(value)) return value;
-  mergeData(earlier as Data, value as Data, requested);
+  if (Array.isArray(value)) return replace(earlier, value, onConflict);
+  mergeData(earlier as Data, value as Data, requested, onConflict);
+  return earlier;
+}
+
+function replace(earlier: object, value: unknown, onConflict: OnConflict | null): unknown {
+  if (!onConflict) return value;
+  onConflict();
   return earlier;
 }
 

@@ -100,7 +100,7 @@ function deliver(schema: GraphQLSchema, run: Run, subgraph: string, batch: Entit
       // data into each.
       const last = of.length - 1;
       for (let at = 0; at < last; at += 1) completeByCopy(schema, run, of[at] as Receiver, entity);
-      complete(schema, of[last] as Receiver, entity);
+      complete(schema, run, of[last] as Receiver, entity);
     } else if (entity !== null) {
       run.errors.push(
         ...asFetchErrors(
@@ -116,14 +116,14 @@ function deliver(schema: GraphQLSchema, run: Run, subgraph: string, batch: Entit
 function completeByCopy(schema: GraphQLSchema, run: Run, receiver: Receiver, entity: Data): void {
   const mayChange = receiver.target.outputRewrites !== undefined || !isFlat(entity);
   if (!mayChange) run.countCopy();
-  complete(schema, receiver, mayChange ? copyData(entity, run.countCopy) : entity);
+  complete(schema, run, receiver, mayChange ? copyData(entity, run.countCopy) : entity);
 }
 
 /** Merges an entity into its object. The parts of the entity become parts of the object. */
-function complete(schema: GraphQLSchema, { object, target }: Receiver, entity: Data): void {
+function complete(schema: GraphQLSchema, run: Run, { object, target }: Receiver, entity: Data): void {
   const { __typename: known } = object;
   if (target.outputRewrites) rewriteEntity(schema, known, target.outputRewrites, entity);
-  mergeData(object, entity, target.requested);
+  mergeData(object, entity, target.requested, run.onConflict);
   if (object.__typename !== known && isObjectName(schema, known)) object.__typename = known;
 }
 

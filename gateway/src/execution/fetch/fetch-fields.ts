@@ -44,7 +44,7 @@ export function compileFieldStep(schema: GraphQLSchema, step: Step) {
     if (outputRewrites) applyRewrites(schema, outputRewrites, data);
     const last = objects.length - 1;
     for (let index = 0; index < last; index += 1)
-      mergeData(objects[index] as Data, copyData(data, run.countCopy), requested);
-    mergeData(objects[last] as Data, data, requested);
+      mergeData(objects[index] as Data, copyData(data, run.countCopy), requested, run.onConflict);
+    mergeData(objects[last] as Data, data, requested, run.onConflict);
   };
 }

@@ -2,7 +2,7 @@ import type { GraphQLError } from 'graphql';
 import type { GatewayContext } from '../../context.ts';
 import { tooComplex } from '../../request/limits.ts';
 import type { Trace } from '../../trace.ts';
-import type { Data } from '../data/data.ts';
+import type { Data, OnConflict } from '../data/data.ts';
 import type { ResponseLimit } from '../response/output.ts';
 import type { Subgraph, SubgraphRequest } from '../subgraph/subgraph.ts';
 import type { SubgraphResponse } from '../subgraph/subgraph-response.ts';
@@ -21,7 +21,7 @@ export interface RunOptions {
 /** Objects and lists that may be copied per byte of the response limit: each takes at least two bytes of JSON. */
 const copiesPerByte = 1 / 2;
 
-/** The state of one execution. */
+/** The state of one execution, or of one deferred part of it. */
 export class Run {
   readonly subgraphs: Subgraphs;
   readonly variables: Readonly<Record<string, unknown>>;
@@ -32,16 +32,35 @@ export class Run {
   readonly errors: GraphQLError[] = [];
   /** The error with which the execution rejects, for example because a limit was exceeded. */
   failure: { error: unknown } | null = null;
+  /** For a deferred part: counts fetched values that conflict with data that the client has. Null for the others. */
+  readonly onConflict: OnConflict | null;
+  hasConflict = false;
   /** Entities that fetches of the same fields share: by `EntityFetch.sharedAs`, and then by representation. */
   #shared: Map<string, Map<string, Data>> | null = null;
   #copies = 0;
+  /** The execution that this is a part of, which has the entities and copies of all parts. */
+  readonly #whole: Run;
+  /** Resolves when fetched data may be merged; null if at once. */
+  readonly #mayMerge: Promise<void> | null;
 
-  constructor({ subgraphs, variables, context, limit }: RunOptions, data: Data) {
+  /** @param part for a deferred part: the execution, and when its data may be merged */
+  constructor(
+    { subgraphs, variables, context, limit }: RunOptions,
+    data: Data,
+    part: { of: Run; mayMerge: Promise<void> } | null = null,
+  ) {
     this.subgraphs = subgraphs;
     this.variables = variables;
     this.context = context;
     this.limit = limit;
     this.data = data;
+    this.#whole = part ? part.of : this;
+    this.#mayMerge = part ? part.mayMerge : null;
+    this.onConflict = part ? () => this.#noteConflict() : null;
+  }
+
+  #noteConflict(): void {
+    this.hasConflict = true;
   }
 
   /** Sends a request to a subgraph. Throws the errors of `Subgraph.send`. */
@@ -49,23 +68,34 @@ export class Run {
     const found = this.subgraphs[subgraph];
     if (!found) throw new Error(`the supergraph has no subgraph ${subgraph}`);
     const { trace } = this.context;
-    return trace ? sendTraced(found, subgraph, request, this.context, trace) : found.send(request, this.context);
+    const response = trace
+      ? sendTraced(found, subgraph, request, this.context, trace)
+      : found.send(request, this.context);
+    return this.#mayMerge ? awaitBoth(response, this.#mayMerge) : response;
   }
 
   /** Returns the entities, by representation, that fetches with this `sharedAs` have returned. */
   sharedBy(mark: string): Map<string, Data> {
-    this.#shared ??= new Map();
-    const known = this.#shared.get(mark) ?? new Map<string, Data>();
-    this.#shared.set(mark, known);
+    const whole = this.#whole;
+    whole.#shared ??= new Map();
+    const known = whole.#shared.get(mark) ?? new Map<string, Data>();
+    whole.#shared.set(mark, known);
     return known;
   }
 
   /** Counts a copied object or list, to limit the memory: one entity may be copied for many objects. */
   readonly countCopy = (): void => {
-    this.#copies += 1;
+    const whole = this.#whole;
+    whole.#copies += 1;
     const { maxBytes = Number.POSITIVE_INFINITY } = this.limit ?? {};
-    if (this.#copies > maxBytes * copiesPerByte) throw tooComplex('MAX_RESPONSE_BYTES', maxBytes);
+    if (whole.#copies > maxBytes * copiesPerByte) throw tooComplex('MAX_RESPONSE_BYTES', maxBytes);
   };
+}
+
+async function awaitBoth<T>(response: Promise<T>, mayMerge: Promise<void>): Promise<T> {
+  const [result] = await Promise.allSettled([response, mayMerge]);
+  if (result.status === 'rejected') throw result.reason;
+  return result.value;
 }
 
 async function sendTraced(

@@ -1,5 +1,28 @@
+import type { GraphQLError } from 'graphql';
 import { tooComplex } from '../../request/limits.ts';
+import type { Data } from '../data/data.ts';
 import type { ResponsePath } from '../data/paths.ts';
+
+/** A fragment with `@defer` of an object type, compiled when it is first written. */
+export interface DeferredFragment {
+  /** The name by which the plan knows the fragment. */
+  name: string;
+  /** The client's label; null if it has none. */
+  label: string | null;
+  /** Whether this response key is in the fragment, and not among the object's other fields. */
+  adds(key: string): boolean;
+  /** Writes the fragment's fields as JSON; null if a non-null field is null. */
+  write(data: Data, output: Output): string | null;
+}
+
+/** A fragment with `@defer` of one object in the response. */
+export interface Deferred {
+  fragment: DeferredFragment;
+  data: Data;
+  path: ResponsePath;
+  /** Errors of fields of the fragment that are known already. */
+  errors: GraphQLError[];
+}
 
 /** The limit of a response. */
 export interface ResponseLimit {
@@ -25,7 +48,9 @@ export class Output {
   readonly path: (string | number)[] = [];
   depth = 0;
   /** Paths of values that do not match the types of their fields. */
-  readonly problems: ResponsePath[] = [];
+  #problems: ResponsePath[] = [];
+  /** The deferred fragments of the objects written so far. */
+  deferred: Deferred[] = [];
   #length = 0;
   #maxLength: number;
   readonly #limit: ResponseLimit | null;
@@ -37,7 +62,42 @@ export class Output {
 
   /** Reports that the current value does not match its field's type. */
   report(): void {
-    if (this.problems.length < maxProblems) this.problems.push(this.path.slice(0, this.depth));
+    if (this.#problems.length < maxProblems) this.#problems.push(this.path.slice(0, this.depth));
+  }
+
+  /** Returns the paths of values that do not match the types of their fields, and forgets them. */
+  takeProblems(): readonly ResponsePath[] {
+    const problems = this.#problems;
+    this.#problems = [];
+    return problems;
+  }
+
+  /** Starts to write another part of the response, at this path. The limit is for all parts together. */
+  startPart(path: ResponsePath): void {
+    this.path.splice(0, this.path.length, ...path);
+    this.depth = path.length;
+    this.deferred = [];
+  }
+
+  /** Notes the deferred fragments of the current object. */
+  defer(fragments: readonly DeferredFragment[], data: Data): void {
+    const path = this.path.slice(0, this.depth);
+    const pathLength = path.reduce<number>((sum, step) => sum + (typeof step === 'string' ? step.length + 3 : 2), 0);
+    for (const fragment of fragments) {
+      // Each part repeats its path and its label.
+      this.count(30 + pathLength + (fragment.label?.length ?? 0));
+      this.deferred.push({ fragment, data, path, errors: [] });
+    }
+  }
+
+  /** Omits the deferred fragments of objects at the current path and below, because a value there is null. */
+  omitDeferred(): void {
+    const { path, depth } = this;
+    if (this.deferred.length === 0) return;
+    this.deferred = this.deferred.filter(({ path: of }) => {
+      for (let index = 0; index < depth; index += 1) if (of[index] !== path[index]) return true;
+      return false;
+    });
   }
 
   /** Adds to the response's length. It counts characters, of which each takes at least one byte. */

@@ -28,6 +28,6 @@ export function problemErrors(problems: readonly ResponsePath[], errors: readonl
 }
 
 /** Replaces indexes by `@`: an error of a plan is about all entries of a list. */
-const inAnyEntry = (path: ResponsePath) => path.map((step) => (typeof step === 'number' ? '@' : step));
+export const inAnyEntry = (path: ResponsePath) => path.map((step) => (typeof step === 'number' ? '@' : step));
 
-const keyOf = (path: readonly (string | number)[]) => JSON.stringify(path);
+export const keyOf = (path: readonly (string | number)[]) => JSON.stringify(path);

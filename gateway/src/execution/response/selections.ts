@@ -1,4 +1,12 @@
-import { type FieldNode, type FragmentDefinitionNode, Kind, type SelectionNode, type SelectionSetNode } from 'graphql';
+import {
+  type FieldNode,
+  type FragmentDefinitionNode,
+  type FragmentSpreadNode,
+  type InlineFragmentNode,
+  Kind,
+  type SelectionNode,
+  type SelectionSetNode,
+} from 'graphql';
 import type { Conditions } from '../../request/variables.ts';
 import type { HiddenFields } from './hidden-fields.ts';
 
@@ -28,7 +36,17 @@ export type Selection =
       /** The type that the fragment is for; null for any. */
       on: string | null;
       selections: Selections;
+      /** Set if the fragment comes in a deferred part of the response. */
+      deferral: Deferral | null;
     };
+
+/** The `@defer` of a fragment. */
+export interface Deferral {
+  /** The name by which the plan knows the fragment. */
+  name: string;
+  /** The client's label, as JSON; null if it has none. */
+  label: string | null;
+}
 
 export interface SelectionsOptions {
   /** The document's fragments, by name. */
@@ -36,6 +54,8 @@ export interface SelectionsOptions {
   conditions: Conditions;
   /** Aliases under which the plan fetches fields, by the client's response key. */
   renamedKeys?: Readonly<Record<string, string>> | undefined;
+  /** Returns how a fragment is deferred; null if it is not. */
+  deferralOf(node: InlineFragmentNode | FragmentSpreadNode): Deferral | null;
   /** The fields that the client may not see; null if it may see all. */
   hidden: HiddenFields | null;
 }
@@ -46,7 +66,7 @@ export interface SelectionsOptions {
  */
 export function readSelections(
   selectionSet: SelectionSetNode,
-  { fragments, conditions, renamedKeys = {}, hidden }: SelectionsOptions,
+  { fragments, conditions, renamedKeys = {}, deferralOf, hidden }: SelectionsOptions,
 ): Selections {
   const known = new Map<string, Selections>();
   /** Leaves by their syntax node, which equal fields of a parsed document share. */
@@ -87,7 +107,7 @@ export function readSelections(
         return node.selectionSet || hidden ? readField(node, type) : readLeaf(node, type);
       case Kind.INLINE_FRAGMENT: {
         const on = node.typeCondition?.name.value ?? null;
-        return { kind: 'fragment', on, selections: read(node.selectionSet, on ?? type) };
+        return { kind: 'fragment', on, selections: read(node.selectionSet, on ?? type), deferral: deferralOf(node) };
       }
       case Kind.FRAGMENT_SPREAD: {
         const name = node.name.value;
@@ -96,7 +116,7 @@ export function readSelections(
         const on = fragment.typeCondition.name.value;
         const selections = known.get(name) ?? read(fragment.selectionSet, on);
         known.set(name, selections);
-        return { kind: 'fragment', on, selections };
+        return { kind: 'fragment', on, selections, deferral: deferralOf(node) };
       }
     }
   };

@@ -13,8 +13,9 @@ import {
 } from 'graphql';
 import { isInherited } from '../data/data.ts';
 import { leafWriter, typeNameWriter, type Writer, writeIntrospection, writeNothing } from './leaf-writers.ts';
-import type { Selections } from './selections.ts';
-import { type FieldShape, listWriter, type ObjectShape, objectWriter } from './writers.ts';
+import type { DeferredFragment } from './output.ts';
+import type { Deferral, Selections } from './selections.ts';
+import { type FieldShape, listWriter, type ObjectShape, objectWriter, writeObject } from './writers.ts';
 
 export interface ShapesOptions {
   /** The API schema. */
@@ -38,16 +39,17 @@ export function createShapes({ schema, maxFields }: ShapesOptions): CompileShape
     const key = `${type.name} ${merged.map(({ id }) => id).join()}`;
     const shape = known.get(key);
     if (shape) return shape;
-    const fields = compile(type, merged);
-    fieldCount += 1 + fields.length;
+    const { fields, deferred } = compile(type, merged);
+    fieldCount += 1 + fields.length + (deferred?.length ?? 0);
     const isKept = fieldCount <= maxFields;
-    const compiled = { fields, isKept };
+    const compiled = { fields, deferred, isKept };
     if (isKept) known.set(key, compiled);
     return compiled;
   };
-  const compile = (type: GraphQLCompositeType, merged: readonly Selections[]): FieldShape[] => {
+  const compile = (type: GraphQLCompositeType, merged: readonly Selections[]) => {
     const fields: FieldShape[] = [];
-    for (const [key, field] of collectFields(schema, type, merged)) {
+    const collected = collectFields(schema, type, merged);
+    for (const [key, field] of collected.fields) {
       const { name, isIntrospection, isHidden } = field;
       const dataKey = isRoot(type) ? key : field.dataKey;
       const isTypeName = name === '__typename';
@@ -69,7 +71,16 @@ export function createShapes({ schema, maxFields }: ShapesOptions): CompileShape
               : writeIntrospection,
       });
     }
-    return fields;
+    if (collected.deferred.length === 0) return { fields, deferred: null };
+    const keys = new Set(fields.map(({ key }) => key));
+    const deferred = collected.deferred.map(
+      ({ deferral, selections }): DeferredFragment => ({
+        ...deferral,
+        adds: (key) => !keys.has(key) && shapeOf(type, [selections]).fields.some((field) => field.key === key),
+        write: (data, output) => writeObject(shapeOf(type, [selections]), data, output),
+      }),
+    );
+    return { fields, deferred };
   };
   const writerOf = (type: GraphQLOutputType, merged: readonly Selections[]): Writer => {
     if (isNonNullType(type)) return writerOf(type.ofType, merged);
@@ -92,23 +103,22 @@ interface CollectedField {
 }
 
 /**
- * Collects the fields of an object of this type, in the order of the response.
+ * Collects the fields of an object of this type, in the order of the response, and its deferred fragments.
  *
  * @see https://spec.graphql.org/draft/#CollectFields()
  */
-function collectFields(
-  schema: GraphQLSchema,
-  type: GraphQLCompositeType,
-  merged: readonly Selections[],
-): Map<string, CollectedField> {
+function collectFields(schema: GraphQLSchema, type: GraphQLCompositeType, merged: readonly Selections[]) {
   const fields = new Map<string, CollectedField>();
+  const deferred: { deferral: Deferral; selections: Selections }[] = [];
   const visited = new Set<Selections>();
   const collect = (selections: Selections) => {
     if (visited.has(selections)) return;
     visited.add(selections);
     for (const item of selections.items) {
       if (item.kind === 'fragment') {
-        if (applies(schema, item.on, type)) collect(item.selections);
+        if (!applies(schema, item.on, type)) continue;
+        if (item.deferral) deferred.push({ deferral: item.deferral, selections: item.selections });
+        else collect(item.selections);
         continue;
       }
       const { key, dataKey, name, introspection, isHidden } = item;
@@ -120,7 +130,7 @@ function collectFields(
     }
   };
   for (const selections of merged) collect(selections);
-  return fields;
+  return { fields, deferred };
 }
 
 /** Whether a fragment applies to objects of this type. */

@@ -1,7 +1,7 @@
 import { type GraphQLCompositeType, type GraphQLSchema, isAbstractType, isInterfaceType, isObjectType } from 'graphql';
 import { type Data, isData, readOwn } from '../data/data.ts';
 import type { Writer } from './leaf-writers.ts';
-import type { Output } from './output.ts';
+import type { DeferredFragment, Output } from './output.ts';
 
 /** A field of an object type, compiled for writing. */
 export interface FieldShape {
@@ -21,6 +21,8 @@ export interface FieldShape {
 /** The fields of one type of object, in the order of the response. */
 export interface ObjectShape {
   fields: readonly FieldShape[];
+  /** Its fragments with `@defer`, which are written later; null if it has none. */
+  deferred: readonly DeferredFragment[] | null;
   /** Whether the shape may be kept: `ShapesOptions.maxFields` bounds how many are. */
   isKept: boolean;
 }
@@ -52,7 +54,7 @@ export function objectWriter(schema: GraphQLSchema, type: GraphQLCompositeType, 
 }
 
 /** Writes an object as JSON; null if a non-null field is null. */
-export function writeObject({ fields }: ObjectShape, data: Data, output: Output): string | null {
+export function writeObject({ fields, deferred }: ObjectShape, data: Data, output: Output): string | null {
   const { path, depth } = output;
   output.depth = depth + 1;
   let text = '';
@@ -71,10 +73,12 @@ export function writeObject({ fields }: ObjectShape, data: Data, output: Output)
     else if (field.isNonNull) {
       if (isNull) output.report();
       output.depth = depth;
+      output.omitDeferred();
       return null;
     } else text += 'null';
   }
   output.depth = depth;
+  if (deferred !== null) output.defer(deferred, data);
   return text === '' ? '{}' : `${text}}`;
 }
 
@@ -97,6 +101,7 @@ export function listWriter(write: Writer, isNonNull: boolean): Writer {
       if (json === null && isNonNull) {
         if (isNull) output.report();
         output.depth = depth;
+        output.omitDeferred();
         return null;
       }
       text += `${index === 0 ? '[' : ','}${json}`;

@@ -5,9 +5,18 @@ import type { EntityFetch, Step } from './steps.ts';
 /**
  * Merges entity fetches that can be sent to one subgraph at the same time into one request. Fetches of the same fields
  * become one `_entities` field with all their representations. Each other fetch becomes a separate `_entities` field.
+ * Fetches of different deferred parts stay separate requests.
  */
 export function mergeSteps(steps: readonly Step[]): Step[] {
-  const levels = scheduleSteps(steps);
+  const parts = [...Map.groupBy(steps.keys(), (index) => steps[index]?.part).values()];
+  const levels: number[] = [];
+  // The steps of the parts before a part are all done at its first level.
+  let first = 0;
+  for (const indexes of parts) {
+    const scheduled = scheduleSteps(indexes.map((index) => within(indexes, steps[index] as Step)));
+    for (const [position, index] of indexes.entries()) levels[index] = first + (scheduled[position] as number);
+    first += indexes.length;
+  }
   const groups = Map.groupBy(steps.keys(), (index) => {
     const { entities, subgraph, context } = steps[index] as Step;
     return entities && !context ? `${levels[index]} ${subgraph}` : `step ${index}`;
@@ -28,6 +37,11 @@ export function mergeSteps(steps: readonly Step[]): Step[] {
       ...new Set(members.flatMap((index) => steps[index]?.after ?? []).map((index) => positions.get(index) as number)),
     ],
   }));
+}
+
+/** Limits the steps that a step waits for to those of its part, by their positions there. */
+function within(indexes: readonly number[], step: Step): Step {
+  return { ...step, after: step.after.map((index) => indexes.indexOf(index)).filter((position) => position >= 0) };
 }
 
 /** Merges steps; null if their texts can't be merged. */

@@ -9,6 +9,7 @@ const step = (subgraph: string, ...after: number[]): Step => ({
   operationName: undefined,
   variables: [],
   after,
+  part: null,
   entities: [],
   path: [],
   outputRewrites: undefined,

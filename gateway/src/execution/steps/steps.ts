@@ -19,6 +19,8 @@ export interface Step {
   variables: readonly string[];
   /** Indexes of the steps that must be done before this one. */
   after: readonly number[];
+  /** The label, in the plan, of the deferred part that the request is for; null for the primary part. */
+  part: string | null;
   /** The entities that this step fetches; null for a step of root fields, which need no representations. */
   entities: readonly EntityFetch[] | null;
   /** Where root fields are merged into the data. */
@@ -55,37 +57,51 @@ export interface EntityTarget {
  *
  * @param schema the schema of the supergraph, with the types that clients do not see
  * @param conditions values of the variables of the plan's conditions
- * @throws Error for a plan with `@defer`
  */
 export function listSteps(schema: GraphQLSchema, node: PlanNode | undefined, conditions: Conditions): Step[] {
   const steps: Step[] = [];
+  /** Indexes of the steps that deferred parts depend on, by the id of their fetch. */
+  const known = new Map<string, number[]>();
   /** Adds the steps of a node. Returns the indexes of the steps that the next node of a sequence waits for. */
-  const add = (node: PlanNode, path: PlanPath, after: readonly number[]): readonly number[] => {
+  const add = (
+    node: PlanNode,
+    path: PlanPath,
+    after: readonly number[],
+    part: string | null = null,
+  ): readonly number[] => {
     switch (node.kind) {
       case 'Sequence':
-        return node.nodes.reduce((before, next) => add(next, path, before), after);
+        return node.nodes.reduce((before, next) => add(next, path, before, part), after);
       case 'Parallel': {
-        const ends = new Set(node.nodes.flatMap((each) => add(each, path, after)));
+        const ends = new Set(node.nodes.flatMap((each) => add(each, path, after, part)));
         return ends.size > 0 ? [...ends] : after;
       }
       case 'Flatten':
-        return add(node.node, [...path, ...readPlanPath(schema, node.path)], after);
+        return add(node.node, [...path, ...readPlanPath(schema, node.path)], after, part);
       case 'Condition': {
         const chosen = conditions[node.condition] === true ? node.ifClause : node.elseClause;
-        return chosen ? add(chosen, path, after) : after;
+        return chosen ? add(chosen, path, after, part) : after;
       }
       case 'Fetch':
-        steps.push(toStep(node, path, after));
+        if (node.id !== undefined) known.set(node.id, [...(known.get(node.id) ?? []), steps.length]);
+        steps.push(toStep(node, path, after, part));
         return [steps.length - 1];
-      case 'Defer':
-        throw new Error('@defer is not supported');
+      case 'Defer': {
+        const ends = node.primary.node ? add(node.primary.node, path, after, part) : after;
+        for (const { node: deferred, label, depends } of node.deferred)
+          if (deferred) add(deferred, path, findDepended(depends), label ?? null);
+        return ends;
+      }
     }
   };
+  // The planner also names fetches that it has optimised away.
+  const findDepended = (depends: readonly { id: string }[]): number[] =>
+    depends.flatMap(({ id }) => known.get(id) ?? []);
   if (node) add(node, [], []);
   return steps;
 }
 
-function toStep(fetch: FetchNode, path: PlanPath, after: readonly number[]): Step {
+function toStep(fetch: FetchNode, path: PlanPath, after: readonly number[], part: string | null): Step {
   const { serviceName, operation, operationName, variableUsages, requires } = fetch;
   const { inputRewrites, outputRewrites, contextRewrites = [] } = fetch;
   const contextual = new Set(contextRewrites.map(({ renameKeyTo }) => renameKeyTo));
@@ -95,6 +111,7 @@ function toStep(fetch: FetchNode, path: PlanPath, after: readonly number[]): Ste
     operationName,
     variables: (variableUsages ?? []).filter((name) => !contextual.has(name)),
     after,
+    part,
     entities: requires
       ? [
           {

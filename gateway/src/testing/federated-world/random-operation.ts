@@ -18,8 +18,13 @@ export interface RandomOperation {
  * Writes a random operation for a schema, determined by the seed. It may be invalid, because its fields may conflict.
  *
  * @param isTyped whether each selection of an interface or union has `__typename`
+ * @param isDeferring whether some fragments have `@defer`
  */
-export function writeOperation(schema: GraphQLSchema, seed: number, isTyped = false): RandomOperation {
+export function writeOperation(
+  schema: GraphQLSchema,
+  seed: number,
+  { isTyped = false, isDeferring = false } = {},
+): RandomOperation {
   let turn = 0;
   const random = (below: number) => hash(seed, turn++) % below;
   const fragments: string[] = [];
@@ -35,6 +40,18 @@ export function writeOperation(schema: GraphQLSchema, seed: number, isTyped = fa
   };
   const condition = () =>
     ['', '', '', '', ' @skip(if: $no)', ' @include(if: $yes)', ' @skip(if: $yes)', ' @include(if: true)'][random(8)];
+
+  const defer = (type: GraphQLCompositeType) => {
+    if (!isDeferring || type === schema.getMutationType()) return '';
+    return [
+      '',
+      ' @defer',
+      ` @defer(label: "part ${turn}")`,
+      ' @defer(if: $yes)',
+      ' @defer(if: $no)',
+      ' @defer(if: false)',
+    ][random(6)];
+  };
 
   const writeField = (type: GraphQLCompositeType, depth: number): string => {
     const fields = isUnionType(type) ? [] : Object.values(type.getFields());
@@ -53,12 +70,12 @@ export function writeOperation(schema: GraphQLSchema, seed: number, isTyped = fa
   const writeFragment = (type: GraphQLCompositeType, depth: number): string => {
     const possible = isObjectType(type) ? [type] : schema.getPossibleTypes(type);
     const on = random(3) === 0 ? type : (possible[random(possible.length)] ?? type);
-    if (random(4) === 0) return `...${condition()} ${writeSelections(type, depth)}`;
-    if (random(2) === 0) return `... on ${on.name}${condition()} ${writeSelections(on, depth)}`;
+    if (random(4) === 0) return `...${condition()}${defer(type)} ${writeSelections(type, depth)}`;
+    if (random(2) === 0) return `... on ${on.name}${condition()}${defer(type)} ${writeSelections(on, depth)}`;
     const name = `F${fragments.length}`;
     fragments.push('');
     fragments[Number(name.slice(1))] = `fragment ${name} on ${on.name} ${writeSelections(on, depth)}`;
-    return `...${name}${condition()}${random(4) === 0 ? ` ...${name}` : ''}`;
+    return `...${name}${condition()}${defer(type)}${random(4) === 0 ? ` ...${name}` : ''}`;
   };
   const writeSelections = (type: GraphQLCompositeType, depth: number): string => {
     const count = 1 + random(4);

@@ -14,14 +14,15 @@ const link =
 /**
  * Generates a supergraph with four subgraphs. The seed decides which fields may be null, and which subgraph has which field.
  *
+ * @param knowsAll whether each subgraph knows all entities. Default: false, some are unknown
  * @throws Error with the faults of composition
  */
-export function generateSupergraph(seed: number): GeneratedSupergraph {
+export function generateSupergraph(seed: number, knowsAll = false): GeneratedSupergraph {
   const typeDefs = Object.entries(subgraphSdls(seed)).map(([name, sdl]) => ({ name, typeDefs: parse(link + sdl) }));
   const { supergraphSdl, errors } = composeServices(typeDefs.map((each) => ({ ...each, url: `http://${each.name}` })));
   if (!supergraphSdl) throw new Error(errors?.join('\n'));
   const subgraphs = Object.fromEntries(
-    typeDefs.map(({ name, typeDefs }) => [name, subgraphSchema(seed, name, typeDefs)]),
+    typeDefs.map(({ name, typeDefs }) => [name, subgraphSchema(seed, name, typeDefs, knowsAll)]),
   );
   return { supergraphSdl, subgraphs };
 }
@@ -40,9 +41,9 @@ export function hasCovariantFields(seed: number): boolean {
   return seed % 3 === 0;
 }
 
-function subgraphSchema(seed: number, name: string, typeDefs: DocumentNode): GraphQLSchema {
+function subgraphSchema(seed: number, name: string, typeDefs: DocumentNode, knowsAll: boolean): GraphQLSchema {
   const isUnknown = ({ id, sku }: Reference) =>
-    !hasCovariantFields(seed) && hash(seed, 'unknown', name, id ?? sku) % 11 === 0;
+    !knowsAll && !hasCovariantFields(seed) && hash(seed, 'unknown', name, id ?? sku) % 11 === 0;
   const resolveReference = {
     __resolveReference: (reference: Reference) =>
       isUnknown(reference) ? null : { ...reference, ...typeOf(reference) },

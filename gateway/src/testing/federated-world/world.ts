@@ -10,6 +10,8 @@ import { fragmentsOf } from '../../operations/parse-document.ts';
 import { createPlanOperation } from '../../planning/plan-operation.ts';
 import { isEmptyOperation, resolveConditions } from '../../planning/resolve-conditions.ts';
 import { readConditions } from '../../request/variables.ts';
+import { toClientSchema } from '../../supergraph/read-supergraph.ts';
+import { mergeParts } from '../operations/merge-parts.ts';
 import { anonymous } from '../operations/operations.ts';
 import { generateSupergraph } from './supergraph.ts';
 import { createFieldResolver } from './values.ts';
@@ -22,6 +24,8 @@ export interface ExecutionOptions {
   variables: Record<string, unknown>;
   /** One of this many fields fails. 0 means that no field fails. */
   failOneIn?: number;
+  /** Whether the client takes deferred parts. Default: false. */
+  takesDeferred?: boolean;
   fault?: Fault;
 }
 
@@ -31,18 +35,24 @@ export interface Outcome {
   errors: readonly GraphQLError[];
   /** Errors for values that do not match the types of their fields. */
   unfit: readonly GraphQLError[];
+  /** Number of deferred parts. */
+  parts: number;
   /** The executed mutations, in order. */
   mutations: string[];
   /** Number of requests to subgraphs. */
   requests: number;
 }
 
-/** Creates a generated supergraph with its subgraphs in this process, and both executors: Apollo's and ours. */
-export function createWorld(seed: number) {
-  const { supergraphSdl, subgraphs } = generateSupergraph(seed);
+/**
+ * Creates a generated supergraph with its subgraphs in this process, and both executors: Apollo's and ours.
+ *
+ * @param knowsAll whether each subgraph knows all entities. Default: false, some are unknown
+ */
+export function createWorld(seed: number, knowsAll = false) {
+  const { supergraphSdl, subgraphs } = generateSupergraph(seed, knowsAll);
   const supergraph = Supergraph.build(supergraphSdl);
   const apiSchema = supergraph.apiSchema();
-  const schema = apiSchema.toGraphQLJSSchema();
+  const schema = toClientSchema(apiSchema);
   const fullSchema = supergraph.schema.toGraphQLJSSchema();
   const planner = new QueryPlanner(supergraph);
   const planOperation = createPlanOperation({ supergraphSdl, hideSuggestions: false });
@@ -115,6 +125,7 @@ export function createWorld(seed: number) {
         data,
         errors,
         unfit: (extensions?.valueCompletion as GraphQLError[] | undefined) ?? [],
+        parts: 0,
         ...state,
       } as Outcome;
     },
@@ -122,9 +133,10 @@ export function createWorld(seed: number) {
     async executeByOurs(options: ExecutionOptions): Promise<Outcome> {
       const { state, call } = open(options);
       const { definition, fragments, conditions } = read(options);
-      const planned = planOperation({ text: options.text, operationName: null, conditions });
+      const { takesDeferred = false } = options;
+      const planned = planOperation({ text: options.text, operationName: null, conditions, takesDeferred });
       if (planned.kind !== 'plan') throw new Error(JSON.stringify(planned));
-      const { node, renamedKeys, errors: planErrors } = planned.plan;
+      const { node, renamedKeys, errors: planErrors, hasDeferred = false } = planned.plan;
       const compiled = compileOperation({
         definition,
         fragments,
@@ -132,6 +144,7 @@ export function createWorld(seed: number) {
         plan: node as never,
         renamedKeys,
         planErrors,
+        hasDeferred,
         schema,
         supergraph: fullSchema,
         maxFields: 1_000,
@@ -148,9 +161,10 @@ export function createWorld(seed: number) {
       });
       const isUnfit = ({ extensions }: GraphQLError) =>
         extensions.code === 'SUBGRAPH_INVALID_RESPONSE' && extensions.serviceName === undefined;
-      const errors = result.errors ?? [];
+      const { data, errors, parts } = await mergeParts(result);
       return {
-        data: result.data,
+        data,
+        parts,
         errors: errors.filter((error) => !isUnfit(error)),
         unfit: errors.filter(isUnfit),
         ...state,

@@ -9,7 +9,7 @@ import { createPlanOperation } from '../../planning/plan-operation.ts';
 import { conditionVariables } from '../../planning/resolve-conditions.ts';
 import { readConditions } from '../../request/variables.ts';
 import type { Grants } from '../../supergraph/access-rules.ts';
-import { readSupergraph } from '../../supergraph/read-supergraph.ts';
+import { readSupergraph, toClientSchema } from '../../supergraph/read-supergraph.ts';
 import { anonymous } from './operations.ts';
 
 /** A request that a subgraph got. */
@@ -59,7 +59,7 @@ export function createTestExecutor({
   if (!composed.supergraphSdl) throw new Error(composed.errors?.join('\n'));
   const supergraphSdl = change(composed.supergraphSdl);
   const supergraph = readSupergraph(supergraphSdl);
-  const schema = supergraph.apiSchema().toGraphQLJSSchema();
+  const schema = toClientSchema(supergraph.apiSchema());
   const fullSchema = supergraph.schema.toGraphQLJSSchema();
   const planOperation = createPlanOperation({ supergraphSdl, hideSuggestions: false });
   const variant = {
@@ -83,14 +83,14 @@ export function createTestExecutor({
   return {
     /** The requests so far. */
     sent,
-    compile(text: string, variables: Record<string, unknown> = {}) {
+    compile(text: string, variables: Record<string, unknown> = {}, takesDeferred = false) {
       const document = parse(text);
       const definition = getOperationAST(document);
       if (!definition) throw new Error('no operation');
       const conditions = readConditions(conditionVariables(document), definition, variables);
-      const planned = planOperation({ text, operationName: null, conditions, variant });
+      const planned = planOperation({ text, operationName: null, conditions, takesDeferred, variant });
       if (planned.kind !== 'plan') throw new Error(JSON.stringify(planned));
-      const { node, renamedKeys, hiddenFields, errors: planErrors } = planned.plan;
+      const { node, renamedKeys, hiddenFields, errors: planErrors, hasDeferred = false } = planned.plan;
       return compileOperation({
         plan: node as never,
         definition,
@@ -99,6 +99,7 @@ export function createTestExecutor({
         renamedKeys,
         hiddenFields,
         planErrors,
+        hasDeferred,
         schema,
         supergraph: fullSchema,
         maxFields,
@@ -106,6 +107,10 @@ export function createTestExecutor({
     },
     async execute(text: string, variables: Record<string, unknown> = {}, limit: ResponseLimit | null = null) {
       return this.compile(text, variables).execute({ subgraphs: clients, variables, context, limit });
+    },
+    /** Executes an operation for a client that takes deferred parts. */
+    async executeInParts(text: string, variables: Record<string, unknown> = {}, limit: ResponseLimit | null = null) {
+      return this.compile(text, variables, true).execute({ subgraphs: clients, variables, context, limit });
     },
   };
 }

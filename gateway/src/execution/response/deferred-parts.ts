@@ -1,0 +1,130 @@
+import type { GraphQLError } from 'graphql';
+import type { ResponsePath } from '../data/paths.ts';
+import type { Deferred, Output } from './output.ts';
+import { inAnyEntry, keyOf, problemErrors } from './problems.ts';
+
+/** The value of a deferred fragment of one object. */
+export interface DeferredPart {
+  /** The client's label; null if it has none. */
+  label: string | null;
+  path: ResponsePath;
+  /** The JSON text of the fragment's fields, or `null`. */
+  dataJson: string;
+  errors: readonly GraphQLError[];
+}
+
+/** Parts that are ready at the same time. */
+export interface DeferredChunk {
+  parts: readonly DeferredPart[];
+  /** Whether another chunk follows. */
+  hasNext: boolean;
+}
+
+export interface DeferredPartsOptions {
+  output: Output;
+  /** The deferred fragments of the primary part. */
+  deferred: readonly Deferred[];
+  /** The errors of the primary part. */
+  errors: readonly GraphQLError[];
+  /**
+   * Returns when the requests for a deferred fragment are done: with their errors, which it returns only once. Rejects
+   * if the operation failed.
+   */
+  fetched(name: string): Promise<() => readonly GraphQLError[]>;
+}
+
+/**
+ * Writes deferred parts as their requests are done. A part may have deferred fragments itself; these follow in later
+ * parts.
+ *
+ * @throws what `fetched` and the output's limit throw
+ */
+export async function* writeDeferred({
+  output,
+  deferred,
+  errors: primaryErrors,
+  fetched,
+}: DeferredPartsOptions): AsyncGenerator<DeferredChunk, void, void> {
+  const known = [...primaryErrors];
+  const waiting = new Map<string, Deferred[]>();
+  const ready = new Map<string, () => readonly GraphQLError[]>();
+  const fetching = new Map<string, Promise<unknown>>();
+  const add = (all: readonly Deferred[]) => {
+    for (const each of all) {
+      const { name } = each.fragment;
+      const same = waiting.get(name);
+      if (same) same.push(each);
+      else waiting.set(name, [each]);
+      if (fetching.has(name)) continue;
+      const done = fetched(name).then((readErrors) => ready.set(name, readErrors));
+      // The loop below throws the error; nothing does if the client leaves before.
+      done.catch(() => {});
+      fetching.set(name, done);
+    }
+  };
+
+  add(deferred);
+  while (waiting.size > 0) {
+    await Promise.race([...waiting.keys()].map((name) => fetching.get(name)));
+    const written: { each: Deferred; dataJson: string }[] = [];
+    for (const [name, readErrors] of ready) {
+      const all = waiting.get(name);
+      if (!all) continue;
+      waiting.delete(name);
+      const rest = assignErrors(readErrors(), all, () => true);
+      all[0]?.errors.push(...rest);
+      for (const each of all) {
+        output.startPart(each.path);
+        const dataJson = each.fragment.write(each.data, output) ?? 'null';
+        written.push({ each, dataJson });
+        const nested = output.deferred;
+        each.errors = assignErrors(each.errors, nested, addsField);
+        add(nested);
+      }
+    }
+    for (const { each } of written) known.push(...each.errors);
+    const problems = problemErrors(output.takeProblems(), known);
+    assignErrors(
+      problems,
+      written.map(({ each }) => each),
+      () => true,
+    );
+    known.push(...problems);
+    const parts = written.map(({ each: { fragment, path, errors }, dataJson }) => ({
+      label: fragment.label,
+      path,
+      dataJson,
+      errors,
+    }));
+    if (parts.length > 0) yield { parts, hasNext: waiting.size > 0 };
+  }
+}
+
+/** Adds errors to the deferred fragments that they are about, and returns the others. */
+export function assignErrors(
+  errors: readonly GraphQLError[],
+  deferred: readonly Deferred[],
+  accepts: (to: Deferred, key: string | number | undefined) => boolean,
+): GraphQLError[] {
+  if (errors.length === 0 || deferred.length === 0) return [...errors];
+  const byPath = new Map<string, Deferred[]>();
+  for (const each of deferred)
+    for (const key of new Set([keyOf(each.path), keyOf(inAnyEntry(each.path))]))
+      byPath.set(key, [...(byPath.get(key) ?? []), each]);
+  return errors.filter((error) => {
+    const { path } = error;
+    if (!path) return true;
+    for (let length = path.length; length >= 0; length -= 1) {
+      const to = byPath.get(keyOf(path.slice(0, length)))?.find((each) => accepts(each, path[length]));
+      if (!to) continue;
+      to.errors.push(error);
+      return false;
+    }
+    return true;
+  });
+}
+
+/** Whether a path continues with a field that only the deferred fragment has. */
+export function addsField({ fragment }: Deferred, key: string | number | undefined): boolean {
+  return typeof key === 'string' && fragment.adds(key);
+}

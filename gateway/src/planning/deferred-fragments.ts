@@ -1,0 +1,164 @@
+import {
+  type ArgumentNode,
+  type ASTNode,
+  type DirectiveNode,
+  type DocumentNode,
+  type FragmentDefinitionNode,
+  type FragmentSpreadNode,
+  type InlineFragmentNode,
+  Kind,
+  type OperationDefinitionNode,
+  type SelectionNode,
+  type SelectionSetNode,
+  visit,
+} from 'graphql';
+import type { Conditions } from '../request/variables.ts';
+
+type Fragment = InlineFragmentNode | FragmentSpreadNode;
+type Definition = OperationDefinitionNode | FragmentDefinitionNode;
+
+/**
+ * Names the fragments with `@defer` of an operation or a named fragment, in the order of the text. The planner and the
+ * executor parse the text separately, and know a fragment by this name.
+ */
+export function nameDeferred(definition: Definition): Map<ASTNode, string> {
+  const names = new Map<ASTNode, string>();
+  const prefix = definition.kind === Kind.FRAGMENT_DEFINITION ? definition.name.value : '';
+  const add = (node: Fragment) => {
+    if (findDefer(node)) names.set(node, `${prefix}:${names.size}`);
+  };
+  visit(definition, { InlineFragment: add, FragmentSpread: add });
+  return names;
+}
+
+/** Returns the name of the deferred fragment that a label of the plan is for. `separateDeferred` writes these labels. */
+export function nameOfLabel(label: string): string {
+  return label.slice(0, label.lastIndexOf('#'));
+}
+
+/** Returns the client's label of a deferred fragment; null if it has none. */
+export function readLabel(node: Fragment): string | null {
+  const label = findArgument(findDefer(node), 'label')?.value;
+  return label?.kind === Kind.STRING ? label.value : null;
+}
+
+/** Whether a fragment has a `@defer` that its `if` does not turn off. */
+export function isDeferred(node: Fragment, conditions: Conditions): boolean {
+  const directive = findDefer(node);
+  if (!directive) return false;
+  const condition = findArgument(directive, 'if')?.value;
+  if (condition?.kind === Kind.VARIABLE) return conditions[condition.name.value] === true;
+  return !condition || (condition.kind === Kind.BOOLEAN && condition.value);
+}
+
+/**
+ * Replaces the arguments of each `@defer` by the fragment's name as its label, and removes those that are turned off.
+ *
+ * @param isWanted whether the client takes deferred parts. If not, all are removed
+ * @returns the document, and whether it has a `@defer` left
+ */
+export function resolveDeferred(document: DocumentNode, conditions: Conditions, isWanted: boolean) {
+  const names = new Map<ASTNode, string>();
+  for (const node of document.definitions)
+    if (node.kind === Kind.OPERATION_DEFINITION || node.kind === Kind.FRAGMENT_DEFINITION)
+      for (const [fragment, name] of nameDeferred(node)) names.set(fragment, name);
+  if (names.size === 0) return { document, hasDeferred: false };
+  let hasDeferred = false;
+  const resolve = <T extends Fragment>(node: T): T | undefined => {
+    const name = names.get(node);
+    if (name === undefined) return undefined;
+    const isActive = isWanted && isDeferred(node, conditions);
+    hasDeferred ||= isActive;
+    return withLabel(node, isActive ? name : null);
+  };
+  const resolved = visit(document, {
+    InlineFragment: (node) => resolve(node),
+    FragmentSpread: (node) => resolve(node),
+  });
+  return { document: resolved, hasDeferred };
+}
+
+/**
+ * Gives each deferred fragment of an operation a separate label, because the planner takes fragments of equal labels for
+ * one. For this, named fragments that contain deferred ones are written out where they are spread.
+ */
+export function separateDeferred(document: DocumentNode, operation: OperationDefinitionNode): DocumentNode {
+  const fragments = new Map(
+    document.definitions.flatMap((node) =>
+      node.kind === Kind.FRAGMENT_DEFINITION ? [[node.name.value, node] as const] : [],
+    ),
+  );
+  const deferring = findDeferring(fragments);
+  if (deferring.size === 0 && nameDeferred(operation).size === 0) return document;
+  let count = 0;
+  const separateNode = (node: SelectionNode): SelectionNode => {
+    if (node.kind === Kind.FIELD)
+      return node.selectionSet ? { ...node, selectionSet: separate(node.selectionSet) } : node;
+    const name = readLabel(node);
+    const labelled = name === null ? node : withLabel(node, `${name}#${count++}`);
+    if (labelled.kind === Kind.INLINE_FRAGMENT) return { ...labelled, selectionSet: separate(labelled.selectionSet) };
+    const fragment = deferring.has(labelled.name.value) ? fragments.get(labelled.name.value) : undefined;
+    if (!fragment) return labelled;
+    const { directives } = labelled;
+    const { typeCondition, selectionSet } = fragment;
+    return {
+      kind: Kind.INLINE_FRAGMENT,
+      typeCondition,
+      ...(directives && { directives }),
+      selectionSet: separate(selectionSet),
+    };
+  };
+  const separate = (set: SelectionSetNode): SelectionSetNode => ({
+    ...set,
+    selections: set.selections.map(separateNode),
+  });
+  const separated = { ...operation, selectionSet: separate(operation.selectionSet) };
+  return { ...document, definitions: document.definitions.map((node) => (node === operation ? separated : node)) };
+}
+
+/** Finds the named fragments that contain a deferred one, directly or through spreads. */
+function findDeferring(fragments: ReadonlyMap<string, FragmentDefinitionNode>): ReadonlySet<string> {
+  const found = new Map<string, boolean>();
+  const check = (name: string): boolean => {
+    const known = found.get(name);
+    if (known !== undefined) return known;
+    found.set(name, false);
+    const fragment = fragments.get(name);
+    const isDeferring = fragment !== undefined && (nameDeferred(fragment).size > 0 || spreadsOf(fragment).some(check));
+    found.set(name, isDeferring);
+    return isDeferring;
+  };
+  return new Set([...fragments.keys()].filter(check));
+}
+
+function spreadsOf(fragment: FragmentDefinitionNode): string[] {
+  const names: string[] = [];
+  visit(fragment, { FragmentSpread: ({ name }) => void names.push(name.value) });
+  return names;
+}
+
+/** Replaces the arguments of `@defer` by a label; with null, removes the directive. */
+function withLabel<T extends Fragment>(node: T, label: string | null): T {
+  const others = node.directives?.filter(({ name }) => name.value !== 'defer') ?? [];
+  if (label === null) return { ...node, directives: others };
+  const directive: DirectiveNode = {
+    kind: Kind.DIRECTIVE,
+    name: { kind: Kind.NAME, value: 'defer' },
+    arguments: [
+      {
+        kind: Kind.ARGUMENT,
+        name: { kind: Kind.NAME, value: 'label' },
+        value: { kind: Kind.STRING, value: label },
+      },
+    ],
+  };
+  return { ...node, directives: [...others, directive] };
+}
+
+function findDefer({ directives }: Fragment): DirectiveNode | undefined {
+  return directives?.find(({ name }) => name.value === 'defer');
+}
+
+function findArgument(directive: DirectiveNode | undefined, name: string): ArgumentNode | undefined {
+  return directive?.arguments?.find((argument) => argument.name.value === name);
+}
