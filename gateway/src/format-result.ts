@@ -1,6 +1,7 @@
 import { createErrorFormatter } from '@voucher-gateway/platform/graphql/error-formatter';
 import type { Log } from '@voucher-gateway/platform/process/log';
 import { type ExecutionResult, GraphQLError, type GraphQLFormattedError } from 'graphql';
+import type { DeferredChunk, DeferredPart } from './execution/response/deferred-parts.ts';
 import { JsonResult } from './execution/response/json-result.ts';
 import { InvalidDocument } from './request/invalid-document.ts';
 
@@ -16,6 +17,11 @@ export function createResultFormatter(log: Log) {
   const format = createErrorFormatter(log);
   const formatErrors = (errors: readonly GraphQLError[]): readonly GraphQLFormattedError[] =>
     errors.map((error) => format(error.toJSON?.() ?? error, error));
+  const stringifyResult = ({ errors, dataJson }: JsonResult, after = '') =>
+    `{${errors ? `"errors":${JSON.stringify(formatErrors(errors))},` : ''}"data":${dataJson}${after}}`;
+  const stringifyPart = ({ label, path, dataJson, errors }: DeferredPart) =>
+    `{${label === null ? '' : `"label":${JSON.stringify(label)},`}"path":${JSON.stringify(path)},` +
+    `${errors.length > 0 ? `"errors":${JSON.stringify(formatErrors(errors))},` : ''}"data":${dataJson}}`;
   const formatResult = (result: ExecutionResult): FormattedResult =>
     result.errors ? { ...result, errors: formatErrors(result.errors) } : result;
   return {
@@ -24,10 +30,13 @@ export function createResultFormatter(log: Log) {
     formatResultErrors: formatErrors,
     /** Writes a result as JSON, with its errors formatted. */
     stringify(result: ExecutionResult): string {
-      if (!(result instanceof JsonResult)) return JSON.stringify(formatResult(result));
-      const { errors, dataJson } = result;
-      return `{${errors ? `"errors":${JSON.stringify(formatErrors(errors))},` : ''}"data":${dataJson}}`;
+      return result instanceof JsonResult ? stringifyResult(result) : JSON.stringify(formatResult(result));
     },
+    /** Writes the primary part of a result with `@defer`. */
+    stringifyPrimary: (result: JsonResult) => stringifyResult(result, `,"hasNext":${result.deferred !== null}`),
+    /** Writes deferred parts that are ready, as one later payload. */
+    stringifyChunk: ({ parts, hasNext }: DeferredChunk) =>
+      `{"incremental":[${parts.map(stringifyPart).join()}],"hasNext":${hasNext}}`,
     /** Formats a thrown value: all errors of an invalid document, or one error. */
     formatErrors(thrown: unknown): readonly GraphQLFormattedError[] {
       return formatErrors(thrown instanceof InvalidDocument ? thrown.errors : [wrapped(thrown)]);

@@ -125,7 +125,8 @@ function createDirectTypes(): (accept: string | undefined) => string | null {
     if (accept.length > maxAcceptLength) return null;
     const cached = known.get(accept);
     if (cached) return cached.type;
-    const fresh = { type: negotiateFormats(accept).subscription ? null : answerTypeOf(accept) };
+    const { subscription, deferred } = negotiateFormats(accept);
+    const fresh = { type: subscription || deferred ? null : answerTypeOf(accept) };
     known.set(accept, fresh);
     return fresh.type;
   };

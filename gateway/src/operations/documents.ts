@@ -1,3 +1,4 @@
+import { isCodedError } from '@voucher-gateway/platform/errors';
 import type { DocumentNode, FragmentDefinitionNode, GraphQLSchema, OperationDefinitionNode } from 'graphql';
 import { LRUCache } from 'lru-cache';
 import type { Plan, PlanVariant } from '../planning/plan.ts';
@@ -20,8 +21,10 @@ export interface KnownDocument {
   readonly document: DocumentNode;
   /** The document's fragments, by name. */
   readonly fragments: Readonly<Record<string, FragmentDefinitionNode>>;
-  /** Variables that the document's `@skip` and `@include` depend on. */
+  /** Variables that the document's `@skip`, `@include` and `@defer` depend on. */
   readonly conditionVariables: readonly string[];
+  /** Whether it may have `@defer`. */
+  readonly mayDefer: boolean;
 }
 
 /** Caches of one supergraph for documents, complexities and plans, each bounded in bytes. */
@@ -60,6 +63,8 @@ export interface KnownOperation {
   definition: OperationDefinitionNode;
   operationName: string | null;
   conditions: Conditions;
+  /** Whether the client takes deferred parts, and the document may have some. */
+  takesDeferred: boolean;
   /** The properties of the request, besides the operation, that the plan depends on. */
   variant: PlanVariant;
   /** Number of the operation's selections, with fragments expanded. */
@@ -106,6 +111,7 @@ export function createDocuments({ federation, guard, loopShare, introspection }:
       document,
       fragments: fragmentsOf(document),
       conditionVariables: text.includes('@') ? conditionVariables(document) : [],
+      mayDefer: text.includes('defer'),
     };
     const bytes = 1_000 + 4 * text.length + bytesPerToken * tokens;
     if (bytes <= maxFirstUseBytes || usedOnce.has(hash)) documents.set(keyOf(text), known, bytes);
@@ -113,17 +119,17 @@ export function createDocuments({ federation, guard, loopShare, introspection }:
     return known;
   };
 
-  /** Plan keys of operations whose plan depends neither on conditions nor on the variant. */
+  /** Plan keys of operations whose plan depends on nothing but their text. */
   const planKeys = new WeakMap<OperationDefinitionNode, string>();
   const planKeyOf = (
     known: KnownDocument,
-    { definition, operationName, conditions, variant }: KnownOperation,
+    { definition, operationName, conditions, takesDeferred, variant }: KnownOperation,
   ): string => {
     const key = planKeys.get(definition);
-    if (key !== undefined && variant.key === '') return key;
+    if (key !== undefined && variant.key === '' && !takesDeferred) return key;
     // The key is hashed, because the operation's name may be long.
-    const fresh = sha256(JSON.stringify([known.hash, operationName, conditions, variant.key]));
-    if (known.conditionVariables.length === 0 && variant.key === '') planKeys.set(definition, fresh);
+    const fresh = sha256(JSON.stringify([known.hash, operationName, conditions, variant.key, takesDeferred]));
+    if (known.conditionVariables.length === 0 && variant.key === '' && !takesDeferred) planKeys.set(definition, fresh);
     return fresh;
   };
 
@@ -138,10 +144,18 @@ export function createDocuments({ federation, guard, loopShare, introspection }:
     },
     check: ({ fragments }, operation, variables) => checkComplexity(fragments, operation, variables),
     findPlan: (known, operation) => plans.find(planKeyOf(known, operation)),
-    plan(known, operation, requester) {
-      const { operationName, conditions, variant, selections } = operation;
-      const request = { text: known.text, operationName, conditions, variant };
-      return plans.plan(planKeyOf(known, operation), { request, selections }, requester);
+    async plan(known, operation, requester) {
+      const plan = (takesDeferred: boolean) => {
+        const { operationName, conditions, variant, selections } = operation;
+        const request = { text: known.text, operationName, conditions, takesDeferred, variant };
+        return plans.plan(planKeyOf(known, { ...operation, takesDeferred }), { request, selections }, requester);
+      };
+      if (!operation.takesDeferred) return plan(false);
+      return plan(true).catch((error: unknown) => {
+        // Fragments with `@defer` take the planner longer. It is allowed to ignore them.
+        if (isCodedError(error, 'OPERATION_TOO_COMPLEX')) return plan(false);
+        throw error;
+      });
     },
   };
 }

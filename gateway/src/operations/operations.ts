@@ -3,7 +3,7 @@ import type { Log } from '@voucher-gateway/platform/process/log';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { type DocumentNode, getOperationAST, type OperationDefinitionNode } from 'graphql';
 import type { GatewayContext } from '../context.ts';
-import type { JsonResult } from '../execution/response/json-result.ts';
+import { type DeferredParts, JsonResult } from '../execution/response/json-result.ts';
 import type { ResponseLimit } from '../execution/response/output.ts';
 import { createFailureMask } from '../federation/failure-mask.ts';
 import type { ExecutableOperation, Federation } from '../federation/federation.ts';
@@ -35,6 +35,8 @@ export interface Operation extends ExecutableOperation {
   /** The parsed document: the same object for equal texts, while it is cached. */
   document: DocumentNode;
   operationName: string | null;
+  /** Whether the client takes deferred parts, and the document may have some. `plan.hasDeferred` says if it does. */
+  takesDeferred: boolean;
   /** The properties of the request, besides the conditions, that the operation's plan depends on. */
   variant: PlanVariant;
   /** The federation that planned the operation. The same federation executes it, even after a reload. */
@@ -47,19 +49,22 @@ export interface Operations {
   /**
    * Prepares an operation for execution. Equal texts are parsed, validated and planned once for all clients.
    *
+   * @param takesDeferred whether the transport can send deferred parts, and the client takes them. Default: false, `@defer`
+   *   is ignored
    * @throws InvalidDocument GRAPHQL_VALIDATION_FAILED, every fault of the document
    * @throws GraphQLError GRAPHQL_PARSE_FAILED
    * @throws CodedError OPERATION_TOO_COMPLEX, OPERATION_RESOLUTION_FAILURE, BAD_USER_INPUT, BAD_REQUEST,
    *   PERSISTED_QUERY_NOT_FOUND, SERVICE_UNAVAILABLE, and the error of a refused token
    */
-  prepare(request: OperationRequest, context: GatewayContext): Promise<Operation>;
+  prepare(request: OperationRequest, context: GatewayContext, takesDeferred?: boolean): Promise<Operation>;
   /**
    * Prepares an operation synchronously if its document and plan are cached. Otherwise, or if `prepare` would refuse
    * the operation, returns null.
    */
   prepareKnown(request: OperationRequest, context: GatewayContext): Operation | null;
   /**
-   * Executes a query or a mutation. A large operation waits for its share of the event loop.
+   * Executes a query or a mutation. A large operation waits for its share of the event loop. The limit of the response
+   * is for all deferred parts together.
    *
    * @throws CodedError OPERATION_TOO_COMPLEX for a response over MAX_RESPONSE_BYTES; SERVICE_UNAVAILABLE (retryable) if
    *   too many large operations wait
@@ -124,6 +129,7 @@ export function createOperations({
     request: OperationRequest,
     variables: Variables,
     context: GatewayContext,
+    takesParts: boolean,
   ): Omit<Operation, 'plan'> => {
     const operationName = request.operationName || null;
     const definition = resolveOperation(known.document, operationName);
@@ -134,7 +140,8 @@ export function createOperations({
     const variant = federation.planVariant(context);
     const { text, document, fragments } = known;
     const checked = { text, document, fragments, operationName, variables, definition, selections, conditions };
-    return { ...checked, variant, federation };
+    const takesDeferred = known.mayDefer && takesParts && definition.operation !== 'subscription';
+    return { ...checked, takesDeferred, variant, federation };
   };
 
   const execute: Execute<Operation> = async (operation, context) => {
@@ -153,6 +160,7 @@ export function createOperations({
       const result = await operation.federation.execute(operation, context, responseLimit);
       const bytes = Buffer.byteLength(result.dataJson);
       if (bytes > maxBytes || (result.errors && isLargerThan(result.errors, maxBytes - bytes))) responseLimit.exceed();
+      if (result.deferred) return limitDeferred(result, result.deferred, maxBytes - bytes, responseLimit);
       isComplete = !result.errors;
       return result;
     } finally {
@@ -162,7 +170,7 @@ export function createOperations({
 
   return {
     persistedQueries,
-    async prepare(request, context) {
+    async prepare(request, context, takesDeferred = false) {
       const { text, hash } = readText(request, persistedQueries);
       const variables = checkVariables(request.variables);
       const requester = requesterOf(context);
@@ -172,7 +180,7 @@ export function createOperations({
       const federation = reloadable.current;
       const documents = documentsFor(federation);
       const known = await documents.parse(text, requester);
-      const checked = check(federation, known, request, variables, context);
+      const checked = check(federation, known, request, variables, context, takesDeferred);
       const plan = await documents.plan(known, checked, requester).catch((error: unknown) => {
         throw mask.maskThrown(error, context);
       });
@@ -187,7 +195,7 @@ export function createOperations({
         const known = documents.find(text);
         if (!known) return null;
         const variables = checkVariables(request.variables);
-        const checked = check(federation, known, request, variables, context);
+        const checked = check(federation, known, request, variables, context, false);
         const plan = documents.findPlan(known, checked);
         if (!plan) return null;
         if (hash !== null) persistedQueries.add(hash, text);
@@ -198,6 +206,26 @@ export function createOperations({
     },
     execute: shareReads ? createSharedReads(execute) : execute,
   };
+}
+
+/** Limits the bytes of a result's deferred parts. */
+function limitDeferred(
+  { dataJson, errors = [] }: JsonResult,
+  { chunks, settled }: DeferredParts,
+  maxBytes: number,
+  { exceed }: ResponseLimit,
+): JsonResult {
+  const limit = async function* () {
+    let left = maxBytes;
+    for await (const chunk of chunks) {
+      for (const { dataJson, errors } of chunk.parts) {
+        left -= Buffer.byteLength(dataJson);
+        if (left < 0 || isLargerThan(errors, left)) exceed();
+      }
+      yield chunk;
+    }
+  };
+  return new JsonResult(dataJson, errors, { chunks: limit(), settled });
 }
 
 /** Returns the text of a request, or the persisted text for its hash, and the hash, if there is one. */

@@ -23,8 +23,9 @@ interface SharedRead {
 /**
  * Executes equal queries once while they are in flight. Queries are equal if they have the same operation, variables,
  * authorization header, client address, and values of all other headers that subgraphs get. Subgraphs get the request
- * id of the first query. If headers of subgraphs are passed back to the client, a query is executed alone. A query
- * after a mutation never joins an execution from before the mutation: its client would not see its own change.
+ * id of the first query. If headers of subgraphs are passed back to the client, or fragments are deferred, a query is
+ * executed alone. A query after a mutation never joins an execution from before the mutation: its client would not see
+ * its own change.
  */
 export function createSharedReads<Operation extends ExecutableOperation>(
   execute: Execute<Operation>,
@@ -79,9 +80,9 @@ export function createSharedReads<Operation extends ExecutableOperation>(
 }
 
 /** Returns the text that must be equal besides the operation; null if the query is executed alone. */
-function keyOf({ definition, variables }: ExecutableOperation, context: GatewayContext): string | null {
+function keyOf({ definition, variables, plan }: ExecutableOperation, context: GatewayContext): string | null {
   const { authorization, clientAddress, headers = [], onSubgraphHeaders, trace } = context;
-  if (definition.operation !== 'query' || onSubgraphHeaders || trace) return null;
+  if (definition.operation !== 'query' || plan.hasDeferred || onSubgraphHeaders || trace) return null;
   const key = JSON.stringify([authorization, clientAddress, headers, variables]);
   return key.length > maxKeyLength ? null : key;
 }

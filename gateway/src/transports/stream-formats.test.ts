@@ -1,8 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { multipart, negotiateFormats, serverSentEvents } from './stream-formats.ts';
+import { deferredMultipart, multipart, negotiateFormats, serverSentEvents } from './stream-formats.ts';
 
 const nameOf = (format: unknown) =>
-  format === serverSentEvents ? 'events' : format === multipart ? 'multipart' : format;
+  format === serverSentEvents
+    ? 'events'
+    : format === multipart
+      ? 'multipart'
+      : format === deferredMultipart
+        ? 'parts'
+        : format;
 
 describe('Accept header', () => {
   const negotiate = (header?: string) => {
@@ -58,6 +64,24 @@ describe('Accept header', () => {
     ],
   ])('of %s', (_what, header, subscription, answer) => {
     expect(negotiate(header)).toEqual([subscription, answer]);
+  });
+
+  it.each([
+    // Each case: header, format of a query with @defer.
+    [undefined, null],
+    ['application/json', null],
+    ['multipart/mixed', null],
+    ['multipart/mixed;subscriptionSpec=1.0', null],
+    ['multipart/mixed;deferSpec=20990101', null],
+    ['multipart/mixed;deferSpec=20220824', 'parts'],
+    ['multipart/mixed;deferSpec="20220824", application/json', 'parts'],
+    ['multipart/mixed;deferSpec=20220824;q=0, application/json', null],
+    ['application/json, text/event-stream', 'events'],
+    ['text/event-stream, multipart/mixed;deferSpec=20220824', 'parts'],
+    ['multipart/mixed;deferSpec=20220824, text/event-stream', 'parts'],
+    ['text/event-stream;q=0.5, multipart/mixed;deferSpec=20220824', 'parts'],
+  ])('%s, with @defer', (header, deferred) => {
+    expect(nameOf(negotiateFormats(header).deferred)).toBe(deferred);
   });
 
   it.each([

@@ -65,8 +65,29 @@ export const multipart: StreamFormat = {
   goAway: failure,
 };
 
+const deferredFailure = (errors: readonly GraphQLFormattedError[]) =>
+  `${part(JSON.stringify({ errors, hasNext: false }))}--\r\n`;
+
+/**
+ * Multipart HTTP for a result in parts (`@defer`), in the form of 2022-08-24.
+ *
+ * @see https://github.com/graphql/graphql-over-http/blob/main/rfcs/IncrementalDelivery.md
+ */
+export const deferredMultipart: StreamFormat = {
+  contentType: 'multipart/mixed;boundary="graphql";deferSpec=20220824',
+  opening: delimiter,
+  // The protocol has no part without a result. The time-outs of subgraphs limit how long the stream may be idle.
+  keepAlive: '',
+  next: part,
+  complete: '--\r\n',
+  fail: deferredFailure,
+  goAway: deferredFailure,
+};
+
 /** The formats that an Accept header selects, by type of operation. */
 export interface AcceptedFormats {
+  /** The format of a query or mutation with `@defer`: the preferred stream that can have parts; null if none is named. */
+  deferred: StreamFormat | null;
   /** The format of a subscription: the stream that the header prefers; null if the header names no stream. */
   subscription: StreamFormat | null;
   /**
@@ -84,6 +105,7 @@ const maxAcceptLength = 1_000;
 
 const eventStream = 'text/event-stream;charset=utf-8';
 const multipartStream = 'multipart/mixed;subscriptionspec=1.0';
+const deferredStream = 'multipart/mixed;deferspec=20220824';
 const jsonTypes = ['application/json', 'application/graphql-response+json', 'application/graphql+json'];
 
 /**
@@ -92,7 +114,7 @@ const jsonTypes = ['application/json', 'application/graphql-response+json', 'app
  */
 export function negotiateFormats(accept: string | undefined): AcceptedFormats {
   if (accept === undefined || accept.length > maxAcceptLength || !/event-stream|multipart/i.test(accept))
-    return { subscription: null, answer: 'json' };
+    return { subscription: null, deferred: null, answer: 'json' };
   // A requested boundary is ignored, because the server chooses the boundary.
   const header = accept.toLowerCase().replace(/;\s*boundary=("[^"]*"|[^;,\s]*)/g, '');
   const ranges = header.split(',').map((range) => range.trim());
@@ -101,13 +123,17 @@ export function negotiateFormats(accept: string | undefined): AcceptedFormats {
   const named = [
     ...(isNamed('text/event-stream') ? [eventStream] : []),
     ...(isNamed('multipart/mixed', 'subscriptionspec=') ? [multipartStream] : []),
+    ...(isNamed('multipart/mixed', 'deferspec=') ? [deferredStream] : []),
   ];
-  if (named.length === 0) return { subscription: null, answer: 'json' };
+  if (named.length === 0) return { subscription: null, deferred: null, answer: 'json' };
   const negotiator = new Negotiator({ headers: { accept: header } });
-  const [stream] = negotiator.mediaTypes(named);
+  const accepted = negotiator.mediaTypes(named);
+  const stream = accepted.find((type) => type !== deferredStream);
+  const deferred = accepted.find((type) => type !== multipartStream);
   const [preferred] = negotiator.mediaTypes([...jsonTypes, eventStream]);
   return {
     subscription: stream === eventStream ? serverSentEvents : stream === multipartStream ? multipart : null,
+    deferred: deferred === eventStream ? serverSentEvents : deferred === deferredStream ? deferredMultipart : null,
     answer: preferred === eventStream ? serverSentEvents : preferred === undefined ? null : 'json',
   };
 }

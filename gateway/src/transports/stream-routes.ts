@@ -6,6 +6,7 @@ import type { GatewayContext } from '../context.ts';
 import { createResultFormatter, type ResultFormatter } from '../format-result.ts';
 import type { Operation, OperationRequest, Operations } from '../operations/operations.ts';
 import type { Subscription } from '../subscriptions/active-subscription.ts';
+import type { Subscriber } from '../subscriptions/subscriber.ts';
 import { HttpStream, type HttpStreamOptions } from './http-stream.ts';
 import { readRetryAfter } from './retry-after.ts';
 import type { OperationServices } from './services.ts';
@@ -32,7 +33,9 @@ const sentOperation = z.object({
 /**
  * Serves operations as streams in one HTTP response, depending on the Accept header. Subscriptions are sent as
  * `text/event-stream` (Server-Sent Events) or `multipart/mixed;subscriptionSpec=…`. Queries and mutations are sent as
- * Server-Sent Events if the header prefers these to JSON. Any other request is passed to the next handler.
+ * Server-Sent Events if the header prefers these to JSON. With `@defer` they are sent in parts, as Server-Sent Events or
+ * `multipart/mixed;deferSpec=20220824`, if the header names one of these. Any other request is passed to the next
+ * handler.
  *
  * Errors before the stream starts are sent as JSON with the HTTP status of their code. A browser's EventSource can not
  * set headers, so a GET may have the token as `access_token`. The header `Last-Event-ID` has the cursor after which the
@@ -44,7 +47,7 @@ export function addHttpStreams(app: FastifyInstance, options: HttpStreamsOptions
 
   app.addHook('preHandler', (request, reply, done) => {
     const accepted = negotiateFormats(request.headers.accept);
-    return accepted.subscription ? answer(request, reply, accepted) : done();
+    return accepted.subscription || accepted.deferred ? answer(request, reply, accepted) : done();
   });
 
   const answer = async (request: FastifyRequest, reply: FastifyReply, accepted: AcceptedFormats) => {
@@ -52,13 +55,14 @@ export function addHttpStreams(app: FastifyInstance, options: HttpStreamsOptions
     let operation: Operation;
     try {
       context = await options.contextOf(request, reply, accessToken(request));
-      operation = await operations.prepare(sentBy(request), context);
+      operation = await operations.prepare(sentBy(request), context, accepted.deferred !== null);
     } catch (error) {
       // A client that prefers JSON gets the error from the next handler.
       return accepted.answer === 'json' ? undefined : refuse(reply, error);
     }
     const kind = operation.definition.operation;
-    const format = kind === 'subscription' ? accepted.subscription : accepted.answer;
+    const whole = kind === 'subscription' ? accepted.subscription : accepted.answer;
+    const format = operation.plan.hasDeferred ? accepted.deferred : whole;
     if (format === 'json' || format === null) return;
     try {
       if (!options.allowsOrigin(request.headers.origin, request.headers.host))
@@ -71,7 +75,7 @@ export function addHttpStreams(app: FastifyInstance, options: HttpStreamsOptions
       const { identity, clientAddress } = context;
       const stream = new HttpStream(reply, format, { address: clientAddress, isAnonymous: identity === null }, options);
       try {
-        if (kind !== 'subscription') return stream.answer(single(operations, operation, context, formatter));
+        if (kind !== 'subscription') return stream.answer(wrapAnswer(operations, operation, context, formatter));
         context.place?.[Symbol.dispose]();
         const after = lastEventId(request);
         return stream.subscribe(await subscriptions.subscribe(operation, context, { after }), identity);
@@ -93,24 +97,35 @@ export function addHttpStreams(app: FastifyInstance, options: HttpStreamsOptions
   }
 }
 
-/** Wraps a query or mutation as a subscription with one result. */
-function single(
+/** Wraps a query or mutation as a subscription with one result, or with its parts. */
+function wrapAnswer(
   operations: Operations,
   operation: Operation,
   context: GatewayContext,
-  { stringify, formatErrors }: ResultFormatter,
+  { stringify, stringifyPrimary, stringifyChunk, formatErrors }: ResultFormatter,
 ): Subscription {
+  let hasLeft = false;
+  const send = async (subscriber: Subscriber) => {
+    const result = await operations.execute(operation, context);
+    subscriber.next(operation.plan.hasDeferred ? stringifyPrimary(result) : stringify(result), null);
+    // Backpressure: the next parts are written when the client has read these.
+    await subscriber.flushed();
+    if (hasLeft || !result.deferred) return;
+    for await (const chunk of result.deferred.chunks) {
+      if (hasLeft) return;
+      subscriber.next(stringifyChunk(chunk), null);
+      await subscriber.flushed();
+    }
+  };
   return {
     start(subscriber) {
-      operations
-        .execute(operation, context)
-        .then((result) => {
-          subscriber.next(stringify(result), null);
-          subscriber.end();
-        })
+      send(subscriber)
+        .then(() => subscriber.end())
         .catch((error: unknown) => subscriber.end(formatErrors(error)));
     },
-    [Symbol.dispose]() {},
+    [Symbol.dispose]() {
+      hasLeft = true;
+    },
   };
 }
 

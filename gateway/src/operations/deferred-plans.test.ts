@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest';
+import { tooComplex } from '../request/limits.ts';
+import { leasePlanner } from '../testing/operations/lease-planner.ts';
+import { anonymous } from '../testing/operations/operations.ts';
+import { openTestPipeline } from '../testing/operations/pipeline.ts';
+
+const query = '{ me { id ... @defer { username } } }';
+
+describe('operations: with @defer', () => {
+  it('have a plan for clients that take deferred parts, and another for the others', async () => {
+    await using pipeline = await openTestPipeline();
+    const { operations } = pipeline;
+    const prepare = (takesDeferred: boolean) => operations.prepare({ query }, anonymous, takesDeferred);
+    for (const takesDeferred of [true, false, true, false]) {
+      expect((await prepare(takesDeferred)).plan.hasDeferred === true).toBe(takesDeferred);
+    }
+    expect(operations.prepareKnown({ query }, anonymous)?.plan.hasDeferred).toBeUndefined();
+  });
+
+  it('are planned without deferred parts if these take the planner too long', async () => {
+    await using pipeline = await openTestPipeline({
+      createPlanner: (options) => {
+        const planner = leasePlanner(options);
+        return {
+          plan: async (request, requester) => {
+            if (request.takesDeferred) throw tooComplex('planning', 1_000);
+            return planner.plan(request, requester);
+          },
+          ping: () => planner.ping(),
+          [Symbol.asyncDispose]: () => planner[Symbol.asyncDispose](),
+        };
+      },
+    });
+    const operation = await pipeline.operations.prepare({ query }, anonymous, true);
+    expect(operation.plan.hasDeferred).toBeUndefined();
+  });
+
+  it('are not shared by several clients', async () => {
+    await using pipeline = await openTestPipeline({ shareReads: true, answer: { me: { id: '1', username: 'ann' } } });
+    const { operations, sent } = pipeline;
+    const results = await Promise.all(
+      [1, 2].map(async () => operations.execute(await operations.prepare({ query }, anonymous, true), anonymous)),
+    );
+    await Promise.all(results.map((result) => result.deferred?.settled));
+    expect(sent.filter((text) => String(text).includes('{me{'))).toHaveLength(2);
+  });
+});

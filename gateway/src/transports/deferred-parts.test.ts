@@ -1,0 +1,223 @@
+import { ApolloClient, gql, HttpLink, InMemoryCache } from '@apollo/client';
+import { Defer20220824Handler } from '@apollo/client/incremental';
+import { Client, fetchExchange } from '@urql/core';
+import { createClient } from 'graphql-sse';
+import { describe, expect, it } from 'vitest';
+import { openStream } from '../testing/clients/event-stream.ts';
+import { startTestGateway, type TestGateway } from '../testing/gateway.ts';
+import { createHold } from '../testing/hold.ts';
+import { respondWith, startSubgraph } from '../testing/servers/subgraph.ts';
+import { move } from '../testing/supergraphs/moves.ts';
+
+const multipart = 'multipart/mixed;deferSpec=20220824,application/json';
+const query = `{
+  moves(customer: "ann", first: 5, after: "djE6") {
+    edges { node { recipient { id ... @defer(label: "name") { name } } } }
+  }
+}`;
+const path = ['moves', 'edges', 0, 'node', 'recipient'];
+const primary = { moves: { edges: [{ node: { recipient: { id: 'bob' } } }] } };
+const part = { label: 'name', path, data: { name: 'name of bob' } };
+const whole = { moves: { edges: [{ node: { recipient: { id: 'bob', name: 'name of bob' } } }] } };
+
+/** Starts a gateway with one move, whose recipient's name comes when the test releases it. */
+async function startWithHold() {
+  const names = createHold();
+  const gateway = await startTestGateway();
+  gateway.world.stored = [move('m1')];
+  gateway.world.onName = names.wait;
+  return { gateway, names };
+}
+
+const post = (gateway: TestGateway, text: string, accept?: string) =>
+  fetch(gateway.graphqlUrl, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...(accept !== undefined && { accept }) },
+    body: JSON.stringify({ query: text }),
+  });
+
+/** Reads the JSON of each part of a multipart text. */
+function partsOf(text: string): unknown[] {
+  return text
+    .split('--graphql')
+    .slice(1, -1)
+    .map((each) => JSON.parse(each.slice(each.indexOf('\r\n\r\n'))));
+}
+
+describe('deferred parts', () => {
+  it('follow the primary part as multipart/mixed, when their subgraph has responded', async () => {
+    const { gateway, names } = await startWithHold();
+    await using _gateway = gateway;
+    const stream = await openStream(gateway.graphqlUrl, { query, accept: multipart });
+    expect(stream.headers.get('content-type')).toBe('multipart/mixed;boundary="graphql";deferSpec=20220824');
+    await names.reached;
+    const first = await stream.until('"hasNext":true}\r\n--graphql');
+    expect(partsOf(first)).toEqual([{ data: primary, hasNext: true }]);
+    names.release();
+    expect(partsOf(await stream.end())).toEqual([
+      { data: primary, hasNext: true },
+      { incremental: [part], hasNext: false },
+    ]);
+  });
+
+  it('follow the primary part as Server-Sent Events', async () => {
+    const { gateway, names } = await startWithHold();
+    await using _gateway = gateway;
+    const client = createClient({ url: gateway.graphqlUrl, retryAttempts: 0 });
+    const results = client.iterate({ query });
+    expect((await results.next()).value).toEqual({ data: primary, hasNext: true });
+    names.release();
+    expect((await results.next()).value).toEqual({ incremental: [part], hasNext: false });
+    expect((await results.next()).done).toBe(true);
+    client.dispose();
+  });
+
+  it('are merged by Apollo Client', async () => {
+    const { gateway, names } = await startWithHold();
+    await using _gateway = gateway;
+    const client = new ApolloClient({
+      cache: new InMemoryCache(),
+      link: new HttpLink({ uri: gateway.graphqlUrl, fetch }),
+      incrementalHandler: new Defer20220824Handler(),
+    });
+    const seen: unknown[] = [];
+    const isComplete = Promise.withResolvers<void>();
+    const subscription = client.watchQuery({ query: gql(query), fetchPolicy: 'no-cache' }).subscribe({
+      next: ({ data, dataState }) => {
+        if (dataState === 'streaming') names.release();
+        if (data)
+          seen.push(JSON.parse(JSON.stringify(data, (key, value) => (key === '__typename' ? undefined : value))));
+        if (dataState === 'complete') isComplete.resolve();
+      },
+      error: isComplete.reject,
+    });
+    await isComplete.promise;
+    expect(seen).toEqual([primary, whole]);
+    subscription.unsubscribe();
+    client.stop();
+  });
+
+  it('are merged by urql, whose header names Server-Sent Events', async () => {
+    const { gateway, names } = await startWithHold();
+    await using _gateway = gateway;
+    const client = new Client({ url: gateway.graphqlUrl, exchanges: [fetchExchange], preferGetMethod: false });
+    const seen: unknown[] = [];
+    const isComplete = Promise.withResolvers<void>();
+    const subscription = client.query(query, {}).subscribe(({ data, error, hasNext }) => {
+      if (error) isComplete.reject(error);
+      seen.push(JSON.parse(JSON.stringify(data)));
+      if (hasNext) names.release();
+      else isComplete.resolve();
+    });
+    await isComplete.promise;
+    expect(seen).toEqual([primary, whole]);
+    subscription.unsubscribe();
+  });
+
+  it.each([
+    ['no Accept header', undefined],
+    ['JSON', 'application/json'],
+    ['another format of parts', 'multipart/mixed;deferSpec=20990101,application/json'],
+  ])('are in one result for a client that takes %s', async (_what, accept) => {
+    await using gateway = await startTestGateway();
+    gateway.world.stored = [move('m1')];
+    for (const _time of ['first', 'known']) {
+      const response = await post(gateway, query, accept);
+      expect(response.headers.get('content-type')).toContain('application/json');
+      expect(await response.json()).toEqual({ data: whole });
+    }
+  });
+
+  it('are in one result over WebSocket', async () => {
+    await using gateway = await startTestGateway();
+    gateway.world.stored = [move('m1')];
+    const { token } = await gateway.signIn();
+    const results = gateway.connect(token).client.iterate({ query });
+    expect((await results.next()).value).toEqual({ data: whole });
+  });
+
+  it('do not make an operation without @defer a stream', async () => {
+    await using gateway = await startTestGateway();
+    gateway.world.stored = [move('m1')];
+    const response = await post(gateway, '{ hello }', multipart);
+    expect(response.headers.get('content-type')).toContain('application/json');
+    expect(await response.json()).toEqual({ data: { hello: 'hello' } });
+    const off = await post(gateway, query.replace('(label', '(if: false, label'), multipart);
+    expect(await off.json()).toEqual({ data: whole });
+  });
+
+  it('have the errors of their subgraph, with code and path', async () => {
+    await using people = await startSubgraph((response) => respondWith(response, { errors: [{ message: 'secret' }] }));
+    await using gateway = await startTestGateway({ subgraphUrls: { people: people.url } });
+    gateway.world.stored = [move('m1')];
+    const stream = await openStream(gateway.graphqlUrl, { query, accept: multipart });
+    const parts = partsOf(await stream.end());
+    expect(parts).toMatchObject([
+      { data: primary, hasNext: true },
+      {
+        incremental: [
+          {
+            path,
+            data: null,
+            errors: [{ extensions: { code: 'INTERNAL_SERVER_ERROR' } }],
+          },
+        ],
+        hasNext: false,
+      },
+    ]);
+    expect(parts[0]).not.toHaveProperty('errors');
+    expect(JSON.stringify(parts)).not.toContain('secret');
+  });
+
+  it('are refused with all other errors of a document before the stream starts', async () => {
+    await using gateway = await startTestGateway();
+    const response = await post(gateway, 'mutation { ... @defer { greet(name: "Ann") } }', multipart);
+    expect(response.headers.get('content-type')).toContain('application/json');
+    const { errors } = (await response.json()) as { errors: object[] };
+    expect(errors[0]).toMatchObject({
+      message: expect.stringContaining('root mutation type'),
+      extensions: { code: 'GRAPHQL_VALIDATION_FAILED' },
+    });
+  });
+
+  it('end with an error if the response exceeds MAX_RESPONSE_BYTES', async () => {
+    await using people = await startSubgraph((response) =>
+      respondWith(response, { data: { _entities: [{ name: 'x'.repeat(1_100) }] } }),
+    );
+    await using gateway = await startTestGateway({
+      environment: { MAX_RESPONSE_BYTES: '1024' },
+      subgraphUrls: { people: people.url },
+    });
+    gateway.world.stored = [move('m1')];
+    const stream = await openStream(gateway.graphqlUrl, { query, accept: multipart });
+    const parts = partsOf(await stream.end());
+    expect(parts[0]).toMatchObject({ data: primary, hasNext: true });
+    expect(parts.at(-1)).toMatchObject({ errors: [{ extensions: { code: 'OPERATION_TOO_COMPLEX' } }], hasNext: false });
+  });
+
+  it('are not fetched further when the client disconnects', async () => {
+    await using people = await startSubgraph();
+    await using gateway = await startTestGateway({ subgraphUrls: { people: people.url } });
+    gateway.world.stored = [move('m1')];
+    const stream = await openStream(gateway.graphqlUrl, { query, accept: multipart });
+    await stream.until('"hasNext":true');
+    const call = await people.call(1);
+    const closed = new Promise((resolve) => call.once('close', resolve));
+    await stream.cancel();
+    await closed;
+    expect(call.writableFinished).toBe(false);
+  });
+
+  it('are announced by introspection', async () => {
+    await using gateway = await startTestGateway({ environment: { INTROSPECTION: 'true' } });
+    const { data } = await gateway.post('{ __schema { directives { name locations args { name defaultValue } } } }');
+    expect(data?.__schema.directives).toContainEqual({
+      name: 'defer',
+      locations: ['FRAGMENT_SPREAD', 'INLINE_FRAGMENT'],
+      args: [
+        { name: 'label', defaultValue: null },
+        { name: 'if', defaultValue: 'true' },
+      ],
+    });
+  });
+});
