@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { Kafka, logLevel } from 'kafkajs';
 
 /**
- * Publishes events to a peer, which has no topics. The events come from messages of the benchmark or, with
- * KAFKA_BROKERS, from the product's topic, read with the same library and options as in our gateway.
+ * Publishes events to a peer, which has no topics. The events come from messages of the benchmark. With KAFKA_BROKERS
+ * they come from the product's topic, read with the same library and options as in our gateway.
  *
  * @param {(event: {cursor: string, node: {phoneNumber: string}}) => void} publish to the peer's in-memory pubsub
  */

@@ -52,8 +52,8 @@ export async function createSetup(): Promise<StandaloneSetup> {
 }
 
 /**
- * Starts `npm start`. Resolves when it has printed that it is ready. Rejects with its output if it exits before.
- * `installation` is the folder of another installation.
+ * Starts `npm start`. Resolves when it has printed that it is ready. Rejects with the output of `npm start` if the
+ * command exits before. `installation` is the folder of another installation.
  */
 export async function startStandalone(
   environment: Record<string, string>,

@@ -10,7 +10,7 @@ import { type MeasuredProcess, startMeasured } from '../processes/measured-proce
 export interface QueryContender {
   label: string;
   path: string;
-  /** Names of the operations that it can execute. */
+  /** Names of the operations that this gateway can execute. */
   operations: readonly string[];
   start(environment: Readonly<Record<string, string>>): Promise<MeasuredProcess>;
 }

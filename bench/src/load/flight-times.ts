@@ -1,9 +1,9 @@
 /**
  * Measures the latency of events by this process's clock. The code of an event contains the time and the phase in which
- * it was sent, so that late events do not count for the next phase.
+ * the event was sent. So late events do not count for the next phase.
  */
 export interface FlightTimes {
-  /** Starts a phase. Events that were sent before no longer count. */
+  /** Starts a phase. Events of earlier phases no longer count. */
   begin(): void;
   /** Returns the code for an event that is sent now. */
   stamp(): string;

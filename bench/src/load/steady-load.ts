@@ -26,7 +26,7 @@ export async function publishSteadily(
   if (failures.length > 0) throw failures[0];
 }
 
-/** Waits until the condition is true, up to a time limit. Resolves with whether it is true. */
+/** Waits until the condition is true, up to a time limit. Resolves with false after the time limit. */
 export async function within(limitMs: number, holds: () => boolean): Promise<boolean> {
   const deadline = performance.now() + limitMs;
   while (!holds() && performance.now() < deadline) await sleep(20);

@@ -30,7 +30,7 @@ export interface Visitor extends AsyncDisposable {
   look(name: string, options?: { fullPage?: boolean }): Promise<void>;
 }
 
-/** As Core Web Vitals count it. */
+/** A shift of the page's layout, as Core Web Vitals count it. */
 export interface LayoutShift {
   score: number;
   /** The elements, with their distance from the top before and after. */

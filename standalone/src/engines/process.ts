@@ -55,7 +55,7 @@ async function listen(port: number): Promise<Server | null> {
 const startWithinMs = 60_000;
 const attemptWithinMs = 1_500;
 
-/** The process of an engine. Disposing stops it with a signal, and kills it after a time-out. */
+/** The process of an engine. Disposing stops the process with a signal, and kills it after a time-out. */
 export interface EngineProcess extends AsyncDisposable {
   readonly pid: number;
   kill(signal: NodeJS.Signals): void;

@@ -30,7 +30,7 @@ const maxLookupMs = 5_000;
 /**
  * Creates the sender of callbacks with its keys, secrets and name servers, as configured.
  *
- * @param releases gets what has to be released
+ * @param releases gets everything that has to be closed when the service stops
  */
 export async function startCallbacks({
   config,

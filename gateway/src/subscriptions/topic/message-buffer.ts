@@ -7,8 +7,8 @@ export interface MessageBounds {
 }
 
 /**
- * A bounded buffer of a topic's last messages, indexed by field value. Adding a message takes constant time, and a
- * look-up takes time only for the messages found, because thousands of clients look up messages after a gateway's
+ * A bounded buffer of a topic's last messages, indexed by field value. Adding a message takes constant time. A look-up
+ * takes time only for the messages that it finds, because thousands of clients look up messages after a gateway's
  * restart.
  */
 export class MessageBuffer {

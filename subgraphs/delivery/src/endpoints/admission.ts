@@ -11,8 +11,8 @@ import { readSigns } from './signs.ts';
 /** The right to make one attempt at an endpoint. */
 export interface Permit {
   /**
-   * Returns the permit. Call it once. `result` is that of the attempt; null if no attempt was made, or if an error of
-   * ours ended it.
+   * Returns the permit. Call it once. `result` is the result of the attempt; null if no attempt was made, or if an
+   * error of ours ended the attempt.
    */
   release(result: SendResult | null): void;
 }
