@@ -83,6 +83,9 @@ describe('layout: rows that arrive', () => {
     await requestVoucher(page);
     await expect.poll(() => rows(page).count()).toBe(4);
     expect(await page.locator('.new-rows').count()).toBe(0);
+    await rows(page).last().hover();
+    await requestElsewhere(page, 10);
+    await offer(page, 'Show the newest requests').waitFor();
   });
 
   it('requests: wait for a tap on a phone that shows the list', async () => {

@@ -33,6 +33,22 @@ describe('page: what is not current', () => {
     expect(await rows(page).count()).toBe(2);
   });
 
+  it('lists: a read without an answer is given up, and made again', async () => {
+    await using visitor = await openUser(stack);
+    const { page } = visitor;
+    await page.getByText('No requests yet').waitFor();
+    let reads = 0;
+    await onOperation(page, 'VoucherRequests', async (route) => {
+      reads += 1;
+      if (reads > 1) await route.fallback();
+    });
+    await requestElsewhere(page);
+    // A mutation may take 30 s.
+    await expect.poll(() => reads, { timeout: 20_000 }).toBeGreaterThan(1);
+    await page.getByText('Not up to date').waitFor({ state: 'detached' });
+    expect(await rows(page).count()).toBe(1);
+  });
+
   it('offline: another page of a list is an error, and never the page before', async () => {
     await using visitor = await openUser(stack);
     const { page, context } = visitor;

@@ -36,7 +36,7 @@ export function EndpointList() {
       </div>
       <p className="hint">The servers that your callbacks were sent to, and whether they answer.</p>
       {error && !data && <LoadNotice what="your endpoints" error={error} onRetry={retry} />}
-      {!data && !error && <Skeleton rows={1} label="Reading your endpoints" />}
+      {!data && !error && <Skeleton rows={2} label="Reading your endpoints" />}
       {data && !endpoints && (
         <p className="hint">Your endpoints can’t be shown at the moment. Callbacks are sent all the same.</p>
       )}
@@ -85,8 +85,16 @@ function EndpointState({ endpoint: { state, failingSince, disabledAt, lastSucces
       return (
         <>
           <span className="hint">
-            {failingSince && `Every attempt had failed since ${dayText(new Date(failingSince))}. `}
-            {disabledAt && `Nothing has been sent to it since ${dayText(new Date(disabledAt))}. `}
+            {failingSince && (
+              <>
+                Every attempt had failed since <Day of={failingSince} />.{' '}
+              </>
+            )}
+            {disabledAt && (
+              <>
+                Nothing has been sent to it since <Day of={disabledAt} />.{' '}
+              </>
+            )}
             What it missed is not sent by itself: press “Send to it again”, then recover failed deliveries below.
           </span>
           <span className="chip failed">Switched off</span>
@@ -94,3 +102,5 @@ function EndpointState({ endpoint: { state, failingSince, disabledAt, lastSucces
       );
   }
 }
+
+const Day = ({ of: instant }: { of: string }) => <time dateTime={instant}>{dayText(new Date(instant))}</time>;

@@ -1,9 +1,19 @@
-import { Client, cacheExchange, fetchExchange, mapExchange } from '@urql/core';
+import { Client, cacheExchange, fetchExchange, makeOperation, mapExchange } from '@urql/core';
 import type { SessionStore } from '../session/session-store.ts';
 import { endsSession } from './errors.ts';
 
-/** Time-out of an operation. It is that long because a test callback may take long. */
-const timeoutMs = 30_000;
+/**
+ * Time-outs of operations. Mutations have a long one because a test callback may take long. A query has a short one: after
+ * an outage its answer may never come, and the next query waits for it.
+ */
+const timeoutsMs = { mutation: 30_000, query: 10_000 } as const;
+
+function fetchWithin(timeoutMs: number): typeof fetch {
+  return (input, init) => {
+    const signals = [AbortSignal.timeout(timeoutMs), ...(init?.signal ? [init.signal] : [])];
+    return fetch(input, { ...init, signal: AbortSignal.any(signals) });
+  };
+}
 
 /**
  * Creates the client for queries and mutations. If the server has ended the session, the client also ends it in the
@@ -13,16 +23,15 @@ export function createGraphqlClient(session: SessionStore): Client {
   return new Client({
     url: '/graphql',
     preferGetMethod: false,
-    fetch: (input, init) => {
-      const signals = [AbortSignal.timeout(timeoutMs), ...(init?.signal ? [init.signal] : [])];
-      return fetch(input, { ...init, signal: AbortSignal.any(signals) });
-    },
     requestPolicy: 'cache-and-network',
     exchanges: [
       cacheExchange,
       mapExchange({
         onOperation(operation) {
           if (operation.kind !== 'teardown') session.touch();
+          if (operation.kind !== 'query' && operation.kind !== 'mutation') return;
+          const fetch = fetchWithin(timeoutsMs[operation.kind]);
+          return makeOperation(operation.kind, operation, { ...operation.context, fetch });
         },
         onResult({ error, operation }) {
           const token = sentTokenOf(operation.context.fetchOptions);

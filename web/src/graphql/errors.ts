@@ -15,7 +15,7 @@ export interface OperationError {
 export const tryAgain = 'Try again in a moment.';
 
 const advice: Record<string, string> = {
-  NETWORK: 'Check the connection. The page tries again by itself where it can.',
+  NETWORK: 'Check the connection, then try again.',
   RATE_LIMITED: 'Wait a moment, then try again.',
   USERNAME_TAKEN: 'Choose another username, or sign in if it is yours.',
   PHONE_NUMBER_TAKEN: 'Sign in with the account that has this number.',

@@ -37,7 +37,7 @@ export function ConnectionLight() {
       title={label}
     >
       <p className="hint">{detail}</p>
-      {connection.phase === 'closed' && (
+      {connection.phase === 'closed' && connection.closed && (
         <button type="button" className="button" onClick={connectAgain}>
           Connect again
         </button>

@@ -59,6 +59,9 @@ export interface VoucherFeedOptions {
   now?: () => number;
 }
 
+/** A code that comes again after a reconnect is one of the last. */
+const maxSeen = 1_000;
+
 /** The close code of an ended session (docs/subscriptions.md). */
 const sessionEnded = 4403;
 
@@ -135,6 +138,8 @@ export function openVoucherFeed(options: VoucherFeedOptions): VoucherFeed {
         cursor = reached;
         if (seen.has(node.id)) return;
         seen.add(node.id);
+        const [oldest] = seen;
+        if (oldest && seen.size > maxSeen) seen.delete(oldest);
         if (
           connection.phase === 'live' &&
           connection.caughtUp !== null &&

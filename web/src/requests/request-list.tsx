@@ -52,7 +52,7 @@ export function RequestList({ current }: { current: string | null }) {
       {!page && error && <LoadNotice what="your requests" error={error} onRetry={retry} />}
       {!page && !error && <Skeleton rows={3} label="Reading your requests" />}
       {page && rows.length === 0 && (
-        <EmptyState title="No requests yet">Your first one will appear here, with each of its steps.</EmptyState>
+        <EmptyState title="No requests yet">Each one is listed here, with its code.</EmptyState>
       )}
       {rows.length > 0 && <Rows list={list} requests={rows} current={current} isBusy={isReading} isPrevious={!data} />}
       {(after || page?.pageInfo.hasNextPage) && (

@@ -9,7 +9,7 @@ export interface HeldRows<Shown extends Row> {
   /** Of the element whose children are the rows. */
   list: RefObject<HTMLElement | null>;
   rows: readonly Shown[];
-  /** The number of rows that have arrived and are not shown. */
+  /** The number of rows that have arrived and are not shown; infinite if all of the newest page have. */
   held: number;
   show(): void;
 }
@@ -38,7 +38,11 @@ export function useHeldRows<Shown extends Row>(
       if (arrived.some(({ id }) => id === ownId)) return all;
       if (before.held === 0 && !isBeingRead(list.current)) return all;
       const current = new Map(latest.map((row) => [row.id, row]));
-      return { page, rows: before.rows.map((row) => current.get(row.id) ?? row), held: arrived.length };
+      return {
+        page,
+        rows: before.rows.map((row) => current.get(row.id) ?? row),
+        held: arrived.length === latest.length ? Infinity : arrived.length,
+      };
     });
   }, [latest, page, ownId]);
   return {

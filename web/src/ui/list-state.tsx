@@ -1,7 +1,7 @@
 import type { OperationError } from '../graphql/errors.ts';
 
 interface ListStateProps {
-  /** Rows that are held back. */
+  /** The number of rows that are held back; infinite if there are more than a page has. */
   held?: number;
   /** What they are, such as `request`. */
   what?: string;
@@ -27,9 +27,14 @@ export function ListState({ held = 0, what = '', onShow, error, onRetry }: ListS
       )}
       {held > 0 && (
         <button type="button" className="button small new-rows" onClick={onShow}>
-          Show {held} new {held === 1 ? what : `${what}s`}
+          {offerText(held, what)}
         </button>
       )}
     </span>
   );
+}
+
+function offerText(held: number, what: string): string {
+  if (held === Infinity) return `Show the newest ${what}s`;
+  return `Show ${held} new ${held === 1 ? what : `${what}s`}`;
 }
