@@ -43,7 +43,10 @@ export interface CompileOptions {
   hiddenFields?: Plan['hiddenFields'];
   /** Errors that every response has, because the plan can't fetch some fields. Default: none. */
   planErrors?: Plan['errors'];
-  /** Whether fragments with `@defer` come in parts of their own. Default: false, `@defer` is ignored. */
+  /**
+   * Whether fragments with `@defer` are returned as separate parts of the response. Default: false, `@defer` is
+   * ignored.
+   */
   hasDeferred?: boolean;
 }
 
@@ -51,7 +54,7 @@ export interface CompileOptions {
 export interface CompiledOperation {
   /**
    * Executes the plan. If a subgraph fails, the result has an error for it. Resolves with the primary part of the
-   * response; the result has the deferred ones.
+   * response; `deferred` of the result has the deferred parts.
    *
    * @param data data that need not be fetched, such as an event; the fetched data is merged into it
    * @throws CodedError OPERATION_TOO_COMPLEX for a response over the limit, or nested too deeply
@@ -110,7 +113,7 @@ export function compileOperation(options: CompileOptions): CompiledOperation {
     const { json, errors } = write(run, new Output(run.limit));
     return new JsonResult(json, errors);
   };
-  /** Starts all requests, and resolves when those of the primary part are done. */
+  /** Starts all requests to subgraphs, and resolves when the requests of the primary part are done. */
   const executeInParts: CompiledOperation['execute'] = async (runOptions, data = {}) => {
     const run = new Run(runOptions, data);
     const written = Promise.withResolvers<void>();
@@ -190,7 +193,10 @@ interface CompiledStep {
   run(run: Run): Promise<void>;
 }
 
-/** Starts each step as soon as the steps that it depends on are done. Returns when each is done. */
+/**
+ * Starts each step as soon as the steps that it depends on are done. Returns one promise per step, which resolves when
+ * the step is done.
+ */
 function startSteps(steps: readonly CompiledStep[], runOf: (part: string | null) => Run): Promise<void>[] {
   const done: Promise<void>[] = [];
   for (const step of steps) {
@@ -214,7 +220,7 @@ function compileStep(supergraph: GraphQLSchema, step: Step): CompiledStep {
     async run(state) {
       try {
         await run(state);
-        // An error of the part explains the conflict.
+        // If the part already has an error, that error explains the conflict.
         if (state.hasConflict && state.errors.length === 0)
           state.errors.push(...asFetchErrors(invalidResponse(subgraph), []));
       } catch (error) {

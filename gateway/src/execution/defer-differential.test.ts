@@ -4,7 +4,10 @@ import { describe, expect, it } from 'vitest';
 import { writeOperation } from '../testing/federated-world/random-operation.ts';
 import { createWorld, type World } from '../testing/federated-world/world.ts';
 
-/** All entities are known, because a deferred fragment may take another way to its entity than a field. */
+/**
+ * The subgraphs know all entities, because a deferred fragment may be fetched from another subgraph than a field, and
+ * could find another entity missing.
+ */
 const worlds = new Map<number, World>();
 const worldOf = (seed: number) => {
   const world = worlds.get(seed) ?? createWorld(seed, true);
@@ -20,12 +23,13 @@ const scenario = fc
     options: { ...writeOperation(worldOf(world).schema, operation, { isDeferring: true }), failOneIn },
   }))
   .filter(({ world, options: { text } }) => {
-    // With more, the planner takes seconds for some operations, and only its thread has a time limit.
+    // With more than four `@defer`, the planner takes seconds for some operations, and this test plans without a time
+    // limit.
     const count = text.split('@defer').length - 1;
     return count >= 1 && count <= 4 && world.validate(parse(text)).length === 0;
   });
 
-/** Expects that everything but null in the first value is in the second. */
+/** Expects that each value of `whole`, except null, is also in `merged`. */
 function expectWithin(whole: unknown, merged: unknown, path: string) {
   if (whole === null) return;
   if (typeof whole !== 'object') return expect(merged, path).toEqual(whole);
@@ -49,8 +53,8 @@ describe('executor: deferred parts', () => {
         } else expectWithin(whole.data, merged.data, 'data');
         expect(merged.mutations).toEqual(whole.mutations);
       }),
-      // Always the same operations: for a few others, with nested fragments on interface objects, the planner does not
-      // end.
+      // The seed is fixed, because the planner never ends for a few other operations, with nested fragments on
+      // interface objects.
       { numRuns: 150, seed: 16 },
     );
     expect(parts).toBeGreaterThan(100);

@@ -26,7 +26,7 @@ const item = (id: string) => ({
 
 type Respond = TestExecutorOptions['respond'];
 
-/** Responds with all fields that the subgraphs have. */
+/** Answers requests to all subgraphs, with every field that they have. */
 const respond: Respond = ({ subgraph, query, variables }: SentRequest) => {
   if (!query.includes('_entities'))
     return { data: { items: [item('1'), item('2')], best: item('1'), sure: item('1'), buy: item('1') } };
@@ -178,7 +178,7 @@ describe('executor: errors with @defer', () => {
     expect(errors).toEqual([]);
     expect(parts).toEqual(
       expect.arrayContaining([
-        // `stock` may not be null, and takes the fragment with it, but not the object.
+        // `stock` is non-null. Its error makes the fragment null, but not the object `best`.
         { path: 'best', data: null, errors: [[undefined, 'CLOSED']] },
         { path: 'best', data: { owner: { name: 'Ann' } } },
       ]),
@@ -220,7 +220,7 @@ describe('executor: errors with @defer', () => {
   });
 
   it('do not change what another part has', async () => {
-    // The second request for `best` fails as a whole, and has null for the object that the first one returned.
+    // The second request for `best` fails completely, with null for the object that the first request returned.
     let calls = 0;
     const second: Respond = () => {
       calls += 1;

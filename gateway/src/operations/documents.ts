@@ -23,7 +23,7 @@ export interface KnownDocument {
   readonly fragments: Readonly<Record<string, FragmentDefinitionNode>>;
   /** Variables that the document's `@skip`, `@include` and `@defer` depend on. */
   readonly conditionVariables: readonly string[];
-  /** Whether it may have `@defer`. */
+  /** Whether the document may have `@defer`: its text contains the word. */
   readonly mayDefer: boolean;
 }
 
@@ -63,7 +63,7 @@ export interface KnownOperation {
   definition: OperationDefinitionNode;
   operationName: string | null;
   conditions: Conditions;
-  /** Whether the client takes deferred parts, and the document may have some. */
+  /** Whether the client takes deferred parts, and the document may have `@defer`. */
   takesDeferred: boolean;
   /** The properties of the request, besides the operation, that the plan depends on. */
   variant: PlanVariant;

@@ -35,7 +35,10 @@ export interface Operation extends ExecutableOperation {
   /** The parsed document: the same object for equal texts, while it is cached. */
   document: DocumentNode;
   operationName: string | null;
-  /** Whether the client takes deferred parts, and the document may have some. `plan.hasDeferred` says if it does. */
+  /**
+   * Whether the client takes deferred parts, and the document may have `@defer`. Only `plan.hasDeferred` shows whether
+   * it has.
+   */
   takesDeferred: boolean;
   /** The properties of the request, besides the conditions, that the operation's plan depends on. */
   variant: PlanVariant;

@@ -24,8 +24,8 @@ interface SharedRead {
  * Executes equal queries once while they are in flight. Queries are equal if they have the same operation, variables,
  * authorization header, client address, and values of all other headers that subgraphs get. Subgraphs get the request
  * id of the first query. If headers of subgraphs are passed back to the client, or fragments are deferred, a query is
- * executed alone. A query after a mutation never joins an execution from before the mutation: its client would not see
- * its own change.
+ * not shared. A query after a mutation never joins an execution from before the mutation, because its client would not
+ * see its own change.
  */
 export function createSharedReads<Operation extends ExecutableOperation>(
   execute: Execute<Operation>,

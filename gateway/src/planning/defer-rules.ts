@@ -9,8 +9,8 @@ import {
 } from 'graphql';
 
 /**
- * The validation rules of `@defer`, which graphql-js 16 does not have: labels are constant and unique, it is not used on
- * root fields of mutations, nor in subscriptions, unless `if` may turn it off.
+ * The validation rules of `@defer`, which graphql-js 16 does not have. Labels are constant and unique. `@defer` is not
+ * used on root fields of mutations, and is used in subscriptions only if its `if` may turn it off.
  *
  * @see https://github.com/graphql/graphql-spec/blob/incremental-integration/spec/Section%205%20--%20Validation.md
  */

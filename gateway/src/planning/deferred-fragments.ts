@@ -52,9 +52,10 @@ export function isDeferred(node: Fragment, conditions: Conditions): boolean {
 }
 
 /**
- * Replaces the arguments of each `@defer` by the fragment's name as its label, and removes those that are turned off.
+ * Replaces the arguments of each `@defer` by a label, which is the fragment's name, and removes each `@defer` that is
+ * turned off.
  *
- * @param isWanted whether the client takes deferred parts. If not, all are removed
+ * @param isWanted whether the client takes deferred parts. If not, every `@defer` is removed
  * @returns the document, and whether it has a `@defer` left
  */
 export function resolveDeferred(document: DocumentNode, conditions: Conditions, isWanted: boolean) {
@@ -79,8 +80,9 @@ export function resolveDeferred(document: DocumentNode, conditions: Conditions, 
 }
 
 /**
- * Gives each deferred fragment of an operation a separate label, because the planner takes fragments of equal labels for
- * one. For this, named fragments that contain deferred ones are written out where they are spread.
+ * Gives each deferred fragment of an operation a separate label, because the planner takes fragments with equal labels
+ * for a single fragment. For this, each spread of a named fragment that contains deferred fragments is replaced by an
+ * inline fragment.
  */
 export function separateDeferred(document: DocumentNode, operation: OperationDefinitionNode): DocumentNode {
   const fragments = new Map(
@@ -116,7 +118,7 @@ export function separateDeferred(document: DocumentNode, operation: OperationDef
   return { ...document, definitions: document.definitions.map((node) => (node === operation ? separated : node)) };
 }
 
-/** Finds the named fragments that contain a deferred one, directly or through spreads. */
+/** Finds the named fragments that contain a deferred fragment, directly or through spreads. */
 function findDeferring(fragments: ReadonlyMap<string, FragmentDefinitionNode>): ReadonlySet<string> {
   const found = new Map<string, boolean>();
   const check = (name: string): boolean => {

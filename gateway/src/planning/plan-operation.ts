@@ -34,7 +34,7 @@ export interface PlanRequest {
   /** The operation's name; null for the document's only operation. */
   operationName: string | null;
   conditions: Conditions;
-  /** Whether the client takes deferred parts. Default: false, then `@defer` is ignored. */
+  /** Whether the client takes deferred parts. Default: false, `@defer` is ignored. */
   takesDeferred?: boolean;
   /**
    * What the plan depends on besides the operation. Default: no `@override` label is on, and the client has no grants.
@@ -144,7 +144,7 @@ export function createPlanOperation(options: PlanOperationOptions) {
       const complete: Plan = deferred.hasDeferred ? { ...planned, hasDeferred: true } : planned;
       return { kind: 'plan', plan: complete, bytes: 4 * JSON.stringify(complete).length };
     } catch (error) {
-      // The planner fails on some nested `@defer`, which a server may ignore.
+      // The planner fails for some operations with nested `@defer`. A server is allowed to ignore `@defer`.
       if (request.takesDeferred) return planOperation({ ...request, takesDeferred: false });
       if (error instanceof Unreachable) return { kind: 'refused', errors: error.errors };
       if (error instanceof RangeError) return { kind: 'too-deep' };
@@ -175,8 +175,8 @@ class Unreachable extends Error {
 const noGrants: Grants = { authenticated: false, scopes: [], policies: [] };
 
 /**
- * All rules and that of `@defer`, except the one for root fields of a subscription. The gateway checks root fields after
- * it has evaluated `@skip` and `@include`.
+ * All rules of graphql-js and the rule of `@defer`, without the rule for root fields of a subscription. The gateway
+ * checks root fields after it has evaluated `@skip` and `@include`.
  */
 const rules = [...specifiedRules.filter((rule) => rule !== SingleFieldSubscriptionsRule), deferRule];
 

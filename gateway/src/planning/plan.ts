@@ -14,7 +14,7 @@ export interface Plan extends QueryPlan {
    * response even if the plan fetches them, for example as parts of an entity's key.
    */
   hiddenFields?: readonly string[];
-  /** Whether fragments are deferred: the result comes in parts. */
+  /** Whether fragments are deferred, so that the result is sent in parts. */
   hasDeferred?: true;
   /** Errors of fields that are not fetched: the client may not see them, or no subgraph can be called for them. */
   errors?: readonly PlanError[];

@@ -30,7 +30,10 @@ export function setOwn(data: Data, key: string, value: unknown): void {
   else data[key] = value;
 }
 
-/** Called if a value would replace an object or list that the client has already. Then the earlier one is kept. */
+/**
+ * Called if a value would replace an object or list that was already sent to the client. The sent object or list is
+ * kept.
+ */
 export type OnConflict = () => void;
 
 /**
@@ -38,7 +41,8 @@ export type OnConflict = () => void;
  * value replaces the earlier one. `target` then shares nested objects of `source`.
  *
  * @param requested the response keys that the request selected: only they may replace earlier data. Default: all keys
- * @param onConflict keeps objects and lists in place of other values. Default: null, they are replaced
+ * @param onConflict called in place of replacing an object or list by a value that can't be merged with it. Default:
+ *   null, they are replaced
  */
 export function mergeData(
   target: Data,

@@ -32,18 +32,24 @@ export class Run {
   readonly errors: GraphQLError[] = [];
   /** The error with which the execution rejects, for example because a limit was exceeded. */
   failure: { error: unknown } | null = null;
-  /** For a deferred part: counts fetched values that conflict with data that the client has. Null for the others. */
+  /**
+   * For a deferred part, called if a fetched value conflicts with data that the client already has. Null for the
+   * primary part.
+   */
   readonly onConflict: OnConflict | null;
   hasConflict = false;
   /** Entities that fetches of the same fields share: by `EntityFetch.sharedAs`, and then by representation. */
   #shared: Map<string, Map<string, Data>> | null = null;
   #copies = 0;
-  /** The execution that this is a part of, which has the entities and copies of all parts. */
+  /** The run of the whole execution, which has the entities and copies of all parts. */
   readonly #whole: Run;
-  /** Resolves when fetched data may be merged; null if at once. */
+  /** Resolves when fetched data may be merged; null if it may be merged at once. */
   readonly #mayMerge: Promise<void> | null;
 
-  /** @param part for a deferred part: the execution, and when its data may be merged */
+  /**
+   * @param part for a deferred part: the run of the whole execution, and a promise that resolves when the part's data
+   *   may be merged
+   */
   constructor(
     { subgraphs, variables, context, limit }: RunOptions,
     data: Data,

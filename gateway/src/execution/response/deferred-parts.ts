@@ -13,7 +13,7 @@ export interface DeferredPart {
   errors: readonly GraphQLError[];
 }
 
-/** Parts that are ready at the same time. */
+/** Deferred parts that are ready at the same time, and are sent in one payload. */
 export interface DeferredChunk {
   parts: readonly DeferredPart[];
   /** Whether another chunk follows. */
@@ -27,17 +27,17 @@ export interface DeferredPartsOptions {
   /** The errors of the primary part. */
   errors: readonly GraphQLError[];
   /**
-   * Returns when the requests for a deferred fragment are done: with their errors, which it returns only once. Rejects
-   * if the operation failed.
+   * Resolves when the requests for a deferred fragment are done. The resolved function returns the errors of these
+   * requests, at its first call only. Rejects if the operation failed.
    */
   fetched(name: string): Promise<() => readonly GraphQLError[]>;
 }
 
 /**
- * Writes deferred parts as their requests are done. A part may have deferred fragments itself; these follow in later
- * parts.
+ * Writes each deferred part when its requests are done. A part may contain further deferred fragments, which follow in
+ * later parts.
  *
- * @throws what `fetched` and the output's limit throw
+ * @throws the errors of `fetched`, and of the output's limit
  */
 export async function* writeDeferred({
   output,
@@ -57,7 +57,7 @@ export async function* writeDeferred({
       else waiting.set(name, [each]);
       if (fetching.has(name)) continue;
       const done = fetched(name).then((readErrors) => ready.set(name, readErrors));
-      // The loop below throws the error; nothing does if the client leaves before.
+      // The loop below throws this error. If the client leaves earlier, nobody handles the error.
       done.catch(() => {});
       fetching.set(name, done);
     }
@@ -100,7 +100,9 @@ export async function* writeDeferred({
   }
 }
 
-/** Adds errors to the deferred fragments that they are about, and returns the others. */
+/**
+ * Adds each error to the deferred fragment that it belongs to by its path, and returns the errors without a fragment.
+ */
 export function assignErrors(
   errors: readonly GraphQLError[],
   deferred: readonly Deferred[],
@@ -124,7 +126,7 @@ export function assignErrors(
   });
 }
 
-/** Whether a path continues with a field that only the deferred fragment has. */
+/** Whether the next key of an error's path is a field that only the deferred fragment has. */
 export function addsField({ fragment }: Deferred, key: string | number | undefined): boolean {
   return typeof key === 'string' && fragment.adds(key);
 }

@@ -28,7 +28,9 @@ export class JsonResult implements ExecutionResult {
     return this.#dataJson;
   }
 
-  /** The parts that follow; null if the result is complete. Then the operation had no `@defer`, or nothing to defer. */
+  /**
+   * The parts that follow. Null if the result is complete, because the operation had no `@defer` or nothing to defer.
+   */
   get deferred(): DeferredParts | null {
     return this.#deferred;
   }

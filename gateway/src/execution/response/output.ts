@@ -9,7 +9,7 @@ export interface DeferredFragment {
   name: string;
   /** The client's label; null if it has none. */
   label: string | null;
-  /** Whether this response key is in the fragment, and not among the object's other fields. */
+  /** Whether a response key is in the fragment only, and not among the object's other fields. */
   adds(key: string): boolean;
   /** Writes the fragment's fields as JSON; null if a non-null field is null. */
   write(data: Data, output: Output): string | null;
@@ -20,7 +20,7 @@ export interface Deferred {
   fragment: DeferredFragment;
   data: Data;
   path: ResponsePath;
-  /** Errors of fields of the fragment that are known already. */
+  /** The errors of the fragment's fields that have occurred so far. */
   errors: GraphQLError[];
 }
 
@@ -65,14 +65,17 @@ export class Output {
     if (this.#problems.length < maxProblems) this.#problems.push(this.path.slice(0, this.depth));
   }
 
-  /** Returns the paths of values that do not match the types of their fields, and forgets them. */
+  /** Returns the paths of values that do not match the types of their fields, and empties the list. */
   takeProblems(): readonly ResponsePath[] {
     const problems = this.#problems;
     this.#problems = [];
     return problems;
   }
 
-  /** Starts to write another part of the response, at this path. The limit is for all parts together. */
+  /**
+   * Starts to write another part of the response, at this path. The limit of the response applies to all parts
+   * together.
+   */
   startPart(path: ResponsePath): void {
     this.path.splice(0, this.path.length, ...path);
     this.depth = path.length;
@@ -84,7 +87,7 @@ export class Output {
     const path = this.path.slice(0, this.depth);
     const pathLength = path.reduce<number>((sum, step) => sum + (typeof step === 'string' ? step.length + 3 : 2), 0);
     for (const fragment of fragments) {
-      // Each part repeats its path and its label.
+      // The path and the label of each part also count, because they are sent with it.
       this.count(30 + pathLength + (fragment.label?.length ?? 0));
       this.deferred.push({ fragment, data, path, errors: [] });
     }

@@ -36,7 +36,7 @@ export type Selection =
       /** The type that the fragment is for; null for any. */
       on: string | null;
       selections: Selections;
-      /** Set if the fragment comes in a deferred part of the response. */
+      /** Set if the fragment is sent in a deferred part of the response. */
       deferral: Deferral | null;
     };
 

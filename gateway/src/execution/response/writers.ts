@@ -21,7 +21,7 @@ export interface FieldShape {
 /** The fields of one type of object, in the order of the response. */
 export interface ObjectShape {
   fields: readonly FieldShape[];
-  /** Its fragments with `@defer`, which are written later; null if it has none. */
+  /** The object's fragments with `@defer`, which are written later; null if there are none. */
   deferred: readonly DeferredFragment[] | null;
   /** Whether the shape may be kept: `ShapesOptions.maxFields` bounds how many are. */
   isKept: boolean;

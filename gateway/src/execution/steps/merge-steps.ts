@@ -5,12 +5,12 @@ import type { EntityFetch, Step } from './steps.ts';
 /**
  * Merges entity fetches that can be sent to one subgraph at the same time into one request. Fetches of the same fields
  * become one `_entities` field with all their representations. Each other fetch becomes a separate `_entities` field.
- * Fetches of different deferred parts stay separate requests.
+ * Fetches of different deferred parts are never merged.
  */
 export function mergeSteps(steps: readonly Step[]): Step[] {
   const parts = [...Map.groupBy(steps.keys(), (index) => steps[index]?.part).values()];
   const levels: number[] = [];
-  // The steps of the parts before a part are all done at its first level.
+  // The first level of the next part, which is after all levels of the parts before.
   let first = 0;
   for (const indexes of parts) {
     const scheduled = scheduleSteps(indexes.map((index) => within(indexes, steps[index] as Step)));
@@ -39,7 +39,7 @@ export function mergeSteps(steps: readonly Step[]): Step[] {
   }));
 }
 
-/** Limits the steps that a step waits for to those of its part, by their positions there. */
+/** Returns a step that waits only for steps of its own part, which are named by their positions in the part. */
 function within(indexes: readonly number[], step: Step): Step {
   return { ...step, after: step.after.map((index) => indexes.indexOf(index)).filter((position) => position >= 0) };
 }

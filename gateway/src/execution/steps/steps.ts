@@ -19,7 +19,7 @@ export interface Step {
   variables: readonly string[];
   /** Indexes of the steps that must be done before this one. */
   after: readonly number[];
-  /** The label, in the plan, of the deferred part that the request is for; null for the primary part. */
+  /** The deferred part that needs the request, by its label in the plan; null for the primary part. */
   part: string | null;
   /** The entities that this step fetches; null for a step of root fields, which need no representations. */
   entities: readonly EntityFetch[] | null;
@@ -39,7 +39,7 @@ export interface EntityFetch {
   targets: readonly EntityTarget[];
   /**
    * A text that is equal for all fetches of a plan that get the same fields from the same subgraph. Null if no other
-   * fetch of the plan does.
+   * fetch of the plan gets these fields.
    */
   sharedAs: string | null;
 }
@@ -60,7 +60,7 @@ export interface EntityTarget {
  */
 export function listSteps(schema: GraphQLSchema, node: PlanNode | undefined, conditions: Conditions): Step[] {
   const steps: Step[] = [];
-  /** Indexes of the steps that deferred parts depend on, by the id of their fetch. */
+  /** Indexes of the steps that deferred parts depend on, by the id of the steps' fetch in the plan. */
   const known = new Map<string, number[]>();
   /** Adds the steps of a node. Returns the indexes of the steps that the next node of a sequence waits for. */
   const add = (
@@ -94,7 +94,7 @@ export function listSteps(schema: GraphQLSchema, node: PlanNode | undefined, con
       }
     }
   };
-  // The planner also names fetches that it has optimised away.
+  // The planner also names fetches that it has removed from the plan.
   const findDepended = (depends: readonly { id: string }[]): number[] =>
     depends.flatMap(({ id }) => known.get(id) ?? []);
   if (node) add(node, [], []);

@@ -31,11 +31,11 @@ export interface AttemptsOptions {
   stop: AbortSignal;
 }
 
-/** Storing a result is retried for this time. Then the result is lost, and the attempt is made again. */
+/** Storing a result is retried for this time. After it the result is lost, and the attempt is made again. */
 const settleWithinMs = 300_000;
 /**
- * Pause between these retries. It is shorter than the backlog's pause after a failure, so that results are stored
- * before further attempts start.
+ * Pause between retries of storing a result. It is shorter than the backlog's pause after a failure, so that results
+ * are stored before further attempts start.
  */
 const settleAgainMs = 200;
 
@@ -48,7 +48,7 @@ export function createAttempts({ store, endpoints, send, database, clock, log, s
     start: (delivery, permit, prefetched) => void makeAttempt(delivery, permit, prefetched),
   };
 
-  /** Never rejects. */
+  /** Makes an attempt and stores its result. Never rejects. */
   async function makeAttempt(delivery: Delivery, permit: Permit, prefetched?: Promise<SigningSecrets>): Promise<void> {
     const { id: deliveryId, requestId, channel, turn } = delivery;
     let result: SendResult | null = null;
@@ -120,8 +120,8 @@ function logResult(log: Log, fields: object, result: FinishedAttempt['result'], 
 }
 
 /**
- * Whether a callback waits in the SMS provider's queue, where the previous version stored it and where it would delay
- * SMS. Storing any result moves it to its own queue.
+ * Whether a callback waits in the SMS provider's queue, where the previous version stored callbacks, and where it would
+ * delay SMS. Storing any result of the callback moves it to the queue of its endpoint.
  */
 function isMisfiled({ endpointId, url }: Delivery): boolean {
   return endpointId === smsEndpointId && url !== null;

@@ -54,7 +54,7 @@ it('backlog: starts few attempts per turn of the event loop', async () => {
   const url = 'http://a.invalid';
   const queues = Array.from({ length: 100 }, (_, index) => ({ endpointId: `${index}`, count: 1, userId: 'u', url }));
   const all = Promise.withResolvers<void>();
-  /** Started attempts by turn of the event loop. */
+  /** Number of attempts that started in each turn of the event loop. */
   const started = [0];
   const onTurn = () => {
     started.push(0);
@@ -78,6 +78,6 @@ it('backlog: starts few attempts per turn of the event loop', async () => {
   });
   await all.promise;
   clearImmediate(immediate);
-  // Two slices, if one starts between two turns.
+  // Up to 16 attempts start at once. This may happen twice between two callbacks of `setImmediate`.
   expect(Math.max(...started)).toBeLessThanOrEqual(32);
 });

@@ -36,7 +36,10 @@ const gatherMs = 10;
 const restPerTurn = 5;
 /** Limit of attempts that one turn starts. */
 const maxStarted = 250;
-/** Attempts that start in one turn of the event loop: each signs and serialises, and delays the first attempts of others. */
+/**
+ * Limit of attempts that start in one turn of the event loop. Each takes CPU time to sign and serialise, which delays
+ * the first attempts of other deliveries.
+ */
 const startedAtOnce = 16;
 
 /**

@@ -5,14 +5,14 @@ import { and, desc, eq, isNotNull, isNull, lte, ne } from 'drizzle-orm';
 import { delivery, type EndpointRow, endpoint } from '../tables.ts';
 import { planNotices } from './notices.ts';
 
-/** Endpoints of the owner that get a notice. */
+/** Limit of the owner's other endpoints that get a notice. */
 export const maxNotified = 10;
 
 /**
- * Returns a function that disables an endpoint if it has been failing for `disableAfterMs`, and plans the notices to its
- * owner's other endpoints.
+ * Returns a function that disables an endpoint if it has been failing for `disableAfterMs`, and plans the notices to
+ * its owner's other endpoints.
  *
- * @param options.disableAfterMs Infinity: none is disabled
+ * @param options.disableAfterMs with Infinity, no endpoint is disabled
  */
 export function createDisabling({
   database,
@@ -34,7 +34,10 @@ export function createDisabling({
   };
 }
 
-/** Disables an endpoint that has been failing since `before`. Returns the number of notices; null if it has not. */
+/**
+ * Disables an endpoint that has been failing since `before`. Returns the number of notices; null if the endpoint has
+ * not been failing since then.
+ */
 async function disable(tx: Transaction, id: string, { before, now }: { before: Date; now: Date }) {
   const [row] = await tx
     .update(endpoint)
@@ -47,7 +50,7 @@ async function disable(tx: Transaction, id: string, { before, now }: { before: D
   return notices.length;
 }
 
-/** Reads the owner's other endpoints whose last attempt was a success, the last used ones first. */
+/** Reads the owner's other endpoints whose last attempt was a success, most recently used first. */
 function readWorking(query: Queryable, { id, userId }: EndpointRow): Promise<EndpointRow[]> {
   return query
     .select()

@@ -47,7 +47,7 @@ const noteEveryMs = 60_000;
 const successHoldsMs = 1_000;
 /** Limit of endpoints whose last stored result is remembered, so that few results are written. */
 const maxRemembered = 10_000;
-/** Endpoints that a user can see. */
+/** Limit of the endpoints that a user can see. */
 const maxListed = 100;
 
 export function createEndpointStore({ database, log, disableAfterMs }: EndpointStoreOptions): EndpointStore {

@@ -6,7 +6,7 @@ import { and, asc, desc, eq, getTableColumns, inArray, lte, sql } from 'drizzle-
 import { maxNotified } from '../endpoints/disabling.ts';
 import { type Attempt, attempt, type Delivery, delivery } from '../tables.ts';
 
-/** Which attempts of which delivery: the last ones. */
+/** A delivery, and how many of its last attempts to read. */
 interface LastAttempts {
   deliveryId: string;
   count: number;

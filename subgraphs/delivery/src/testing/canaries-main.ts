@@ -7,9 +7,9 @@ import { silentLog } from '@voucher-gateway/platform/process/log';
 import { startDnsServer } from '@voucher-gateway/platform/testing/dns-server';
 import { createCallbackSender } from '../channels/callback/send.ts';
 
-/** What the process is to do, as JSON in its argument. */
+/** The instructions to the process, as JSON in its argument. */
 export interface CanaryCalls {
-  /** Development mode. */
+  /** Whether loopback addresses may be called, as in development mode. */
   allowLoopback: boolean;
   /** Addresses that must not be called: each is tried literally, by names of several kinds, and by a redirect. */
   internal: readonly string[];
@@ -19,15 +19,18 @@ export interface CanaryCalls {
   allowed: readonly string[];
 }
 
-/** What it has found, as JSON on standard output. */
+/** The results of the process, as JSON on standard output. */
 export interface CanaryReport {
-  /** Addresses that could not be reached without the sender: as canaries they would prove nothing. */
+  /** Addresses that could not be reached even without the sender, and so would prove nothing. */
   unreachable: string[];
-  /** The addresses to which the sender has made a connection, by the way in which it was led there. */
+  /**
+   * The addresses to which the sender has made a connection, by the way in which the address was given: literally, by
+   * name or by redirect.
+   */
   dialled: Record<string, string[]>;
 }
 
-// Entry of a process in a network of its own, which has all these addresses. It listens on all of them.
+// Entry of a process with its own network, in which all these addresses exist. The process listens on all of them.
 const { allowLoopback, internal, hosts, allowed } = JSON.parse(process.argv[2] ?? '') as CanaryCalls;
 const [publicAddress = ''] = allowed;
 let dialled = new Set<string>();
@@ -36,7 +39,7 @@ const server = createServer((socket) => {
   dialled.add(withoutPrefix(socket.localAddress ?? ''));
   const redirect = location === null ? '' : `Location: ${location}\r\n`;
   const status = location === null ? '204 No Content' : '307 Temporary Redirect';
-  // The connection ends, so that each call makes one.
+  // The connection ends, so that each call makes a new connection.
   socket
     .on('error', () => {})
     .once('data', () => socket.end(`HTTP/1.1 ${status}\r\n${redirect}content-length: 0\r\n\r\n`));
@@ -45,7 +48,7 @@ server.listen(0, '::');
 await once(server, 'listening');
 const { port } = server.address() as AddressInfo;
 
-/** Returns the addresses that a connection arrived at during some work. */
+/** Returns the addresses on which connections arrived during some work. */
 async function during(work: () => Promise<void>): Promise<string[]> {
   dialled = new Set();
   await work();
@@ -84,7 +87,7 @@ const found: Record<string, string[]> = {};
     });
     found[way] = [...new Set([...(found[way] ?? []), ...seen])];
   };
-  /** A name of its own, so that no result of an earlier look-up is cached. */
+  /** A new name, so that no result of an earlier look-up is cached. */
   const nameOf = (own: readonly string[]): string => {
     calls += 1;
     const name = `receiver-${calls}.example.com`;
@@ -107,7 +110,7 @@ const found: Record<string, string[]> = {};
   for (const { address, name } of rebound) names.addresses.set(name, [address]);
   for (const { name } of rebound) {
     const asked = () => names.questions.filter((question) => question.endsWith(` ${name}`)).length;
-    // What was resolved is cached for a second.
+    // The resolved address is cached for a second.
     for (const before = asked(); asked() === before; await sleep(20)) await resolver.resolve(name);
     await call('name after it is rebound', name);
   }
@@ -119,7 +122,7 @@ function hostOf(address: string): string {
   return address.includes(':') ? `[${address}]` : address;
 }
 
-/** An IPv4 address without the prefix by which an IPv6 socket shows it. */
+/** Removes the prefix with which an IPv6 socket shows an IPv4 address. */
 function withoutPrefix(address: string): string {
   return address.replace(/^::ffff:/, '');
 }

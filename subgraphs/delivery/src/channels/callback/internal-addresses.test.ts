@@ -5,7 +5,10 @@ import { expect, it } from 'vitest';
 import type { CanaryCalls, CanaryReport } from '../../testing/canaries-main.ts';
 
 const main = fileURLToPath(new URL('../../testing/canaries-main.ts', import.meta.url));
-/** Of private networks, link-local, of metadata services, and with an IPv4 address inside. */
+/**
+ * Addresses of private networks and metadata services, link-local addresses, and IPv6 addresses that contain one of
+ * these.
+ */
 const internal = [
   '10.9.8.7',
   '172.16.9.9',
@@ -20,7 +23,7 @@ const internal = [
 const loopback = ['127.0.0.1', '::1'];
 const publicAddresses = ['8.8.8.8', '2001:4860:4860::8888'];
 
-/** Calls addresses in a process with a network of its own, which has all of them. */
+/** Calls addresses in a process with its own network, in which all of them exist. */
 async function call(calls: CanaryCalls): Promise<CanaryReport> {
   const add = [...internal, ...publicAddresses].map(
     (address) => `ip address add ${address}/${address.includes(':') ? 128 : 32} dev lo`,
@@ -33,7 +36,7 @@ async function call(calls: CanaryCalls): Promise<CanaryReport> {
   return JSON.parse(stdout);
 }
 
-// Only root may make a network; on Linux it has these tools. The sender has its own resolver and connector, as in the service.
+// Only root can create a network, by tools of Linux. The sender has the same resolver and connector as in the service.
 it.runIf(process.platform === 'linux' && process.getuid?.() === 0).each([
   { mode: 'production', allowLoopback: false, refused: [...internal, ...loopback], allowed: publicAddresses },
   { mode: 'development', allowLoopback: true, refused: internal, allowed: [...publicAddresses, ...loopback] },
@@ -46,7 +49,7 @@ it.runIf(process.platform === 'linux' && process.getuid?.() === 0).each([
       hosts: ['0.0.0.0', '[::]', '0', '0x0a090807', '167840775', '012.9.8.7', '10.591879', '[::ffff:0a09:0807]'],
       allowed,
     });
-    // A connection that is made is seen, to each of the addresses.
+    // At each of the addresses, a connection would be noticed.
     expect(report.unreachable).toEqual([]);
     expect(report.dialled).toEqual({
       host: [],
