@@ -266,6 +266,21 @@ describe('executor: errors with @defer', () => {
     ]);
   });
 
+  it('refuse an operation whose labels alone exceed the limit of a response', async () => {
+    const maxBytes = 10_000;
+    const limit = {
+      maxBytes,
+      exceed() {
+        throw tooComplex('MAX_RESPONSE_BYTES', maxBytes);
+      },
+    };
+    const many: Respond = () => ({ data: { items: Array.from({ length: 100 }, () => item('1')) } });
+    const operation = `{ items { id ... @defer(label: "${'x'.repeat(200)}") { details { text } } } }`;
+    await expect(open({ respond: many }).executeInParts(operation, {}, limit)).rejects.toMatchObject({
+      code: 'OPERATION_TOO_COMPLEX',
+    });
+  });
+
   it('end the parts if all together exceed the limit of a response', async () => {
     const maxBytes = 200;
     const limit = {

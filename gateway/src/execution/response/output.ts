@@ -24,6 +24,8 @@ export interface Deferred {
   errors: GraphQLError[];
 }
 
+const none: readonly Deferred[] = [];
+
 /** The limit of a response. */
 export interface ResponseLimit {
   maxBytes: number;
@@ -49,8 +51,7 @@ export class Output {
   depth = 0;
   /** Paths of values that do not match the types of their fields. */
   #problems: ResponsePath[] = [];
-  /** The deferred fragments of the objects written so far. */
-  deferred: Deferred[] = [];
+  #deferred: Deferred[] | null = null;
   #length = 0;
   #maxLength: number;
   readonly #limit: ResponseLimit | null;
@@ -79,7 +80,7 @@ export class Output {
   startPart(path: ResponsePath): void {
     this.path.splice(0, this.path.length, ...path);
     this.depth = path.length;
-    this.deferred = [];
+    this.#deferred = null;
   }
 
   /** Notes the deferred fragments of the current object. */
@@ -89,15 +90,21 @@ export class Output {
     for (const fragment of fragments) {
       // The path and the label of each part also count, because they are sent with it.
       this.count(30 + pathLength + (fragment.label?.length ?? 0));
-      this.deferred.push({ fragment, data, path, errors: [] });
+      this.#deferred ??= [];
+      this.#deferred.push({ fragment, data, path, errors: [] });
     }
+  }
+
+  /** The deferred fragments of the objects written so far. */
+  get deferred(): readonly Deferred[] {
+    return this.#deferred ?? none;
   }
 
   /** Omits the deferred fragments of objects at the current path and below, because a value there is null. */
   omitDeferred(): void {
     const { path, depth } = this;
-    if (this.deferred.length === 0) return;
-    this.deferred = this.deferred.filter(({ path: of }) => {
+    if (!this.#deferred) return;
+    this.#deferred = this.#deferred.filter(({ path: of }) => {
       for (let index = 0; index < depth; index += 1) if (of[index] !== path[index]) return true;
       return false;
     });
