@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { cleanEnvironment } from './standalone-process.ts';
+import { cleanEnvironment, optionsOfShortLived } from './standalone-process.ts';
 
 const thisInstallation = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -23,7 +23,9 @@ type Environment = Record<string, string | undefined>;
 
 async function runCommand(main: string, environment: Environment, words: string[], installation = thisInstallation) {
   const path = join(installation, 'standalone/src', main);
-  const child = spawn(process.execPath, [path, ...words], { env: cleanEnvironment(environment) });
+  const child = spawn(process.execPath, [...optionsOfShortLived, path, ...words], {
+    env: cleanEnvironment(environment),
+  });
   const [stdout, stderr, [code]] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'exit')]);
   return { code: code as number | null, stdout: stdout.trim(), stderr: stderr.trim() };
 }

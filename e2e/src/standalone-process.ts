@@ -112,7 +112,7 @@ const endWithParent = `data:text/javascript,process.once('disconnect',()=>proces
  * In a process that lives for seconds, optimizing PostgreSQL's WebAssembly costs more time than it saves: a fifth of a
  * start.
  */
-const optionsOfShortLived = ['--liftoff-only'];
+export const optionsOfShortLived: readonly string[] = ['--liftoff-only'];
 
 function spawnFollowed(main: string, environment: Record<string, string>, cwd?: string) {
   const options: SpawnOptions = { cwd, env: cleanEnvironment(environment), stdio: ['ignore', 'pipe', 'pipe', 'ipc'] };

@@ -8,8 +8,9 @@ const main = fileURLToPath(new URL('../testing/processes/lifecycle-main.ts', imp
 
 /** Starts the small service as a process; `line` reads the next line that it prints. */
 async function start(environment: Record<string, string> = {}) {
+  const { PATH, NODE_COMPILE_CACHE } = process.env;
   const child = spawn(process.execPath, [main], {
-    env: { PATH: process.env.PATH, ...environment },
+    env: { PATH, NODE_COMPILE_CACHE, ...environment },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const exit = once(child, 'exit').then(([code]) => code as number | null);

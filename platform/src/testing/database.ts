@@ -16,10 +16,8 @@ export async function openTestDatabase(
   options: { migrations?: Migrations[]; clock?: Clock; dataDir?: string } = {},
 ): Promise<PgliteDatabase> {
   const { migrations = [], clock, dataDir } = options;
-  const database =
-    dataDir === undefined
-      ? await openPglite({ instance: await reusable.take(), clock })
-      : await openPglite({ template: await template(), clock, dataDir });
+  if (dataDir === undefined) return openPglite({ instance: await reusable.take(migrations), clock });
+  const database = await openPglite({ template: await template(), clock, dataDir });
   for (const each of migrations) await database.migrate(each);
   return database;
 }

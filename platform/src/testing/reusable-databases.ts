@@ -1,5 +1,6 @@
 import { PGlite } from '@electric-sql/pglite';
-import { parsers } from '../database/embedded/pglite.ts';
+import { openPglite, parsers } from '../database/embedded/pglite.ts';
+import type { Migrations } from '../database.ts';
 
 /** Limit of databases that are kept open between tests, because each takes some 200 MB. */
 const maxIdle = 2;
@@ -9,42 +10,74 @@ const emptyWithinMs = 5_000;
 const maxDeletedBytes = 65_536;
 
 export interface ReusableDatabases {
-  /** Returns a database with the template's content. Closing it returns it to the pool. */
-  take(): Promise<PGlite>;
+  /**
+   * Returns a database with the template's content and the empty tables of these migrations. Closing it returns it to
+   * the pool.
+   */
+  take(migrations?: readonly Migrations[]): Promise<PGlite>;
 }
 
-/** Opens databases from a template, and empties closed ones for reuse. */
+/**
+ * Opens databases from a template, and empties closed ones for reuse. Tables of migrations are kept for the next test
+ * that has the same ones, because creating them takes most of a test's time in the database.
+ */
 export function createReusableDatabases(template: () => Promise<Blob>): ReusableDatabases {
-  const idle: EmptyDatabase[] = [];
+  const idle: ReusableDatabase[] = [];
+
+  /** Opens a database, or takes an idle one back to the template, and applies migrations. */
+  async function prepare(migrations: readonly Migrations[], key: string): Promise<ReusableDatabase> {
+    const other = idle.shift();
+    if (other && !(await succeedsInTime(other.restoreTemplate()))) {
+      await other.pglite.close();
+      return prepare(migrations, key);
+    }
+    const { pglite, restoreTemplate } = other ?? (await openTemplate(await template()));
+    const database = await openPglite({ instance: pglite });
+    for (const each of migrations) await database.migrate(each);
+    return { pglite, key, restoreTemplate, restore: await captureState(pglite) };
+  }
+
   return {
-    async take() {
-      const database = idle.pop() ?? (await openEmpty(await template()));
+    async take(migrations = []) {
+      const key = JSON.stringify(migrations);
+      const found = idle.findIndex((each) => each.key === key);
+      const database = idle.splice(found, found < 0 ? 0 : 1)[0] ?? (await prepare(migrations, key));
       return lend(database.pglite, async () => {
-        if (idle.length < maxIdle && (await isEmptied(database))) idle.push(database);
+        if (idle.length < maxIdle && (await succeedsInTime(database.restore()))) idle.push(database);
         else await database.pglite.close();
       });
     },
   };
 }
 
-interface EmptyDatabase {
+/** Restores the state that a database had when it was captured. Rejects if that is not possible. */
+type Restore = () => Promise<void>;
+
+interface ReusableDatabase {
   pglite: PGlite;
-  /** Restores the state that the database had after opening. */
-  empty(): Promise<unknown>;
+  /** The migrations that are applied to it. */
+  key: string;
+  restore: Restore;
+  restoreTemplate: Restore;
 }
 
-async function isEmptied({ empty }: EmptyDatabase): Promise<boolean> {
+async function succeedsInTime(work: Promise<unknown>): Promise<boolean> {
   const { promise: tooLate, resolve } = Promise.withResolvers<boolean>();
   const timer = setTimeout(() => resolve(false), emptyWithinMs);
-  const emptied = empty().then(
+  const succeeded = work.then(
     () => true,
     () => false,
   );
-  return Promise.race([emptied, tooLate]).finally(() => clearTimeout(timer));
+  return Promise.race([succeeded, tooLate]).finally(() => clearTimeout(timer));
 }
 
-async function openEmpty(template: Blob): Promise<EmptyDatabase> {
+async function openTemplate(template: Blob): Promise<Pick<ReusableDatabase, 'pglite' | 'restoreTemplate'>> {
   const pglite = await PGlite.create({ loadDataDir: template, parsers });
+  return { pglite, restoreTemplate: await captureState(pglite) };
+}
+
+/** Remembers which schemas and tables there are. All rows are deleted when they are restored. */
+async function captureState(pglite: PGlite): Promise<Restore> {
   const { rows: schemas } = await pglite.query<{ name: string }>(
     `select nspname as name from pg_namespace where nspname !~ '^pg_'`,
   );
@@ -52,6 +85,7 @@ async function openEmpty(template: Blob): Promise<EmptyDatabase> {
     select format('%I.%I', schemaname, tablename) as name from pg_tables
     where schemaname !~ '^pg_' and schemaname <> 'information_schema'`);
   const { rows: settings } = await pglite.query<{ path: string }>(`select current_setting('search_path') as path`);
+  const definitions = await readDefinitions(pglite);
   const literals = (names: readonly { name: string }[]) =>
     names.map(({ name }) => `'${name.replaceAll("'", "''")}'`).join(', ');
   const emptying = `
@@ -79,16 +113,24 @@ async function openEmpty(template: Blob): Promise<EmptyDatabase> {
         perform setval(each.id, each.start_value, false);
       end loop;
     end $$;
-    alter database postgres set search_path = ${settings[0]?.path};`;
-  return {
-    pglite,
-    async empty() {
-      // Waits until a transaction that is still running has ended.
-      await pglite.transaction(async () => {});
-      await pglite.exec('discard all');
-      await pglite.exec(emptying);
-    },
+    alter database postgres set search_path = ${settings[0]?.path};
+    set search_path = ${settings[0]?.path};`;
+  return async () => {
+    // Waits until a transaction that is still running has ended.
+    await pglite.transaction(async () => {});
+    await pglite.exec('discard all');
+    await pglite.exec(emptying);
+    if ((await readDefinitions(pglite)) !== definitions) throw new Error('a test has altered a table');
   };
+}
+
+/** Returns a text that changes with every definition of a table, index, constraint, trigger or function. */
+async function readDefinitions(pglite: PGlite): Promise<string> {
+  const versions = ['attribute', 'constraint', 'index', 'proc', 'statistic', 'trigger', 'type'].map(
+    (catalog) => `(select concat(count(*), '@', max(xmin::text::bigint)) from pg_${catalog})`,
+  );
+  const { rows } = await pglite.query<{ text: string }>(`select concat_ws(' ', ${versions.join(', ')}) as text`);
+  return rows[0]?.text ?? '';
 }
 
 /** Lends a database. `close` makes it unusable for the borrower, and the database is reused later. */

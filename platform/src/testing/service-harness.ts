@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from '../async/clock.ts';
+import type { Migrations } from '../database.ts';
 import type { KeyValue } from '../key-value.ts';
 import type { Service } from '../process/lifecycle.ts';
 import type { Topic } from '../topics.ts';
@@ -11,6 +12,8 @@ export interface ServiceHarnessOptions<Engines extends TestEngines, Config, Runn
   openEngines(options: TestEnginesOptions): Promise<Engines>;
   create(collaborators: Engines & { config: Config }): Promise<Running>;
   config: Config;
+  /** The service's migrations: the test's database may have its tables already. Default: none. */
+  migrations?: Migrations[];
   clock?: Clock;
   /** Replaces operations of the key-value store, for the service only, from the next start of a process. */
   keyValue?: Partial<KeyValue>;
@@ -24,6 +27,7 @@ export async function openServiceHarness<Engines extends TestEngines, Config, Ru
   openEngines,
   create,
   config,
+  migrations,
   clock = systemClock,
   keyValue,
   limits,
@@ -31,7 +35,7 @@ export async function openServiceHarness<Engines extends TestEngines, Config, Ru
 }: ServiceHarnessOptions<Engines, Config, Running>) {
   await using releases = new AsyncDisposableStack();
   const log = createMemoryLog();
-  const engines = releases.use(await openEngines({ clock, log, limits }));
+  const engines = releases.use(await openEngines({ migrations, clock, log, limits }));
   const processes = releases.use(new AsyncDisposableStack());
   const start = async () =>
     processes.use(await create({ ...engines, keyValue: { ...engines.keyValue, ...keyValue }, config }));

@@ -10,6 +10,7 @@ import { sql } from 'drizzle-orm';
 import { expect } from 'vitest';
 import { askAgain } from '../ask-again.ts';
 import { integrationSettings } from '../config.ts';
+import { integrationMigrations } from '../migrations.ts';
 import { createVoucherIntegration } from '../server.ts';
 
 const quick = { VPS_RETRY_BASE: '20ms', VPS_RETRY_MAX: '50ms', VPS_SILENCE_AFTER: '50ms' };
@@ -36,6 +37,7 @@ export async function startTestIntegration({
       openEngines: openTestEnginesWithJobs,
       create: createVoucherIntegration,
       config: readConfig(integrationSettings, { PORT: '0', VPS_URL: vps.url, ...quick, ...settings }),
+      migrations: [integrationMigrations],
       clock,
     }),
   );

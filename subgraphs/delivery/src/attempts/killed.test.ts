@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempDisposable } from 'node:fs/promises';
+import { cp, mkdtempDisposable } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -10,7 +10,7 @@ import { embeddedStoresOn } from '@voucher-gateway/platform/engines/embedded';
 import { type ReceivedCall, type Receiver, startReceiver } from '@voucher-gateway/platform/testing/receiver';
 import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import { sql } from 'drizzle-orm';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
 import { delivery } from '../tables.ts';
 import { buildCode, buildRequest } from '../testing/delivery-harness.ts';
 import { killPoints } from '../testing/kill-points.ts';
@@ -36,6 +36,7 @@ let sentByKilled: readonly ReceivedCall[];
 beforeAll(async () => {
   receiver = resources.use(await startReceiver({ answer: 204 }));
   const folder = resources.use(await createFolder()).path;
+  await cp(inject('emptyDataDirectory'), folder, { recursive: true });
   copies = resources.use(await createFolder()).path;
   await storeRequestWithCode(folder);
   expect(await runKilled(folder)).toEqual(killPoints);

@@ -14,6 +14,7 @@ import {
 } from '@voucher-gateway/schema/topics';
 import type { SmsSender } from '../channels/sms/sms.ts';
 import { deliverySettings, requireSms } from '../config.ts';
+import { deliveryMigrations } from '../migrations.ts';
 import { createDeliveryService } from '../server.ts';
 
 export interface DeliveryHarnessOptions {
@@ -44,6 +45,7 @@ export async function openDeliveryHarness({
         JWKS_URL: issuer.jwksUrl,
         ...environment,
       }),
+      migrations: [deliveryMigrations],
       clock,
       ...options,
     }),

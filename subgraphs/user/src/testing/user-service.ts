@@ -8,6 +8,7 @@ import { openServiceHarness } from '@voucher-gateway/platform/testing/service-ha
 import { topics as schemaTopics } from '@voucher-gateway/schema/topics';
 import type { JSONWebKeySet } from 'jose';
 import { userSettings } from '../config.ts';
+import { userMigrations } from '../migrations.ts';
 import { createUserService } from '../server.ts';
 
 /** Starts the user service. The test acts as its clients, and reads the messages that it publishes. */
@@ -33,6 +34,7 @@ export async function startTestUserService({
         return createUserService({ ...options, database: changed });
       },
       config: readConfig(userSettings, { PORT: '0', ...environment }),
+      migrations: [userMigrations],
       clock,
       keyValue,
     }),

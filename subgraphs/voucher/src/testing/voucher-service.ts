@@ -10,6 +10,7 @@ import { type ReceiveCode, type RequestAcknowledged, topics as schemaTopics } fr
 import { sql } from 'drizzle-orm';
 import { expect } from 'vitest';
 import { voucherSettings } from '../config.ts';
+import { voucherMigrations } from '../migrations.ts';
 import { createVoucherService } from '../server.ts';
 
 /** Starts the voucher service with a signed-in user, `ann`. The test acts as the other services. */
@@ -28,6 +29,7 @@ export async function startTestVoucherService({
       openEngines: openTestEngines,
       create: createVoucherService,
       config: readConfig(voucherSettings, { PORT: '0', JWKS_URL: issuer.jwksUrl, ...settings }),
+      migrations: [voucherMigrations],
       clock,
       keyValue,
     }),
