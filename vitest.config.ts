@@ -1,5 +1,5 @@
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { totalmem } from 'node:os';
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 import { LongestFirst } from './scripts/test-order.ts';
 
@@ -18,7 +18,10 @@ const enginesSetup = 'standalone/src/testing/engines-setup.ts';
 const installSetup = 'e2e/src/distributed/install-setup.ts';
 
 // All processes that tests start share this cache of compiled code, because most of a start is compilation.
-process.env.NODE_COMPILE_CACHE ??= join(tmpdir(), 'node-compile-cache');
+process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL('node_modules/.cache/compiled-tests', import.meta.url));
+
+/** Tests wait for more than half of their time, so that two cores serve five files. Each worker takes up to 1.5 GB. */
+const maxWorkers = Math.min(5, Math.ceil(totalmem() / 1.5e9));
 
 export default defineConfig({
   resolve: {
@@ -29,7 +32,7 @@ export default defineConfig({
   test: {
     env: { APOLLO_TELEMETRY_DISABLED: '1', NODE_ENV: 'test' },
     pool: 'forks',
-    maxWorkers: 3,
+    maxWorkers,
     sequence: { sequencer: LongestFirst },
     // The time-out is long enough for a machine that is busy with other work.
     testTimeout: 180_000,

@@ -1,5 +1,5 @@
-import { describe, expect, it } from 'vitest';
-import { startTestGateway } from '../testing/gateway.ts';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startTestGateway, type TestGateway } from '../testing/gateway.ts';
 import { startVoucherGateway } from '../testing/voucher-gateway.ts';
 
 /** Sends a preflight. Returns the allowed origin; null if pages of this origin may not call. */
@@ -27,6 +27,12 @@ describe('origins', () => {
 });
 
 describe('pages', () => {
+  let gateway: TestGateway;
+  beforeAll(async () => {
+    gateway = await startVoucherGateway();
+  });
+  afterAll(() => gateway?.[Symbol.asyncDispose]());
+
   it.each([
     ['page', '/'],
     ['page', '/requests/6f0f6d5e-6a3b-5b0c-9a51-0d6c7f9b2f10'],
@@ -34,7 +40,6 @@ describe('pages', () => {
     ['page', '/callbacks'],
     ['playground', '/graphql'],
   ])('%s: is served to browsers at %s, with all its assets', async (folder, path) => {
-    await using gateway = await startVoucherGateway();
     const response = await fetch(gateway.url + path, { headers: { accept: 'text/html,*/*;q=0.8' } });
     expect([response.status, response.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
     const page = await response.text();
@@ -51,7 +56,6 @@ describe('pages', () => {
   });
 
   it('page: runs no inline script or style, connects to the gateway only, and is never framed', async () => {
-    await using gateway = await startVoucherGateway();
     const { headers } = await fetch(gateway.url, { headers: { accept: 'text/html' } });
     expect(headers.get('content-security-policy')?.split('; ')).toEqual([
       "default-src 'none'",
@@ -79,7 +83,6 @@ describe('pages', () => {
   });
 
   it('page: its views are not found by a client that is no browser', async () => {
-    await using gateway = await startVoucherGateway();
     const response = await fetch(`${gateway.url}/vouchers`);
     expect([response.status, await response.json()]).toMatchObject([404, { code: 'NOT_FOUND' }]);
   });

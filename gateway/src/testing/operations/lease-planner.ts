@@ -6,6 +6,11 @@ import { createPlanner, type Planner, type PlannerOptions } from '../../planning
  * memory.
  */
 const maxIdle = 2;
+/**
+ * Operations wait longer than in production, because a busy machine takes more than 5 s to start the thread. A refused
+ * query is no sign that an earlier subscription is active.
+ */
+const patience = { waitTimeoutMs: 120_000, elapsedTimeoutMs: 120_000 };
 
 interface SharedPlanner {
   planner: Planner;
@@ -23,7 +28,7 @@ export function leasePlanner(options: PlannerOptions): Planner {
   const { supergraphSdl, hideSuggestions, rejectUnauthorized = false } = options;
   const key = JSON.stringify([supergraphSdl, hideSuggestions, rejectUnauthorized]);
   // A planner does not use the log of a test, because it outlives the test.
-  const entry = shared.get(key) ?? { planner: createPlanner({ ...options, log: silentLog }), leases: 0 };
+  const entry = shared.get(key) ?? { planner: createPlanner({ ...options, ...patience, log: silentLog }), leases: 0 };
   shared.delete(key);
   shared.set(key, entry);
   entry.leases += 1;
