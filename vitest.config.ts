@@ -20,8 +20,8 @@ const installSetup = 'e2e/src/distributed/install-setup.ts';
 // All processes that tests start share this cache of compiled code, because most of a start is compilation.
 process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL('node_modules/.cache/compiled-tests', import.meta.url));
 
-/** Tests wait for more than half of their time, so that two cores serve five files. Each worker takes up to 1.5 GB. */
-const maxWorkers = Math.min(5, Math.ceil(totalmem() / 1.5e9));
+/** Tests wait for more than half of their time, so that two cores serve four files. Each worker takes up to 1.5 GB. */
+const maxWorkers = Math.min(4, Math.ceil(totalmem() / 2e9));
 
 export default defineConfig({
   resolve: {
