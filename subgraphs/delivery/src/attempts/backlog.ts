@@ -28,7 +28,7 @@ const blockedPollMs = 50;
 /** Interval of searches for ended leases. */
 const releaseEveryMs = 1_000;
 /** Minimum pause between turns, so that one statement starts several deliveries. */
-const gatherMs = 10;
+const gatherMs = 20;
 /**
  * After a turn that starts nothing, the pause is this many times the turn's length, so that many blocked endpoints cost
  * little.

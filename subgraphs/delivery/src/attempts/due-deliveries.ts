@@ -50,7 +50,7 @@ export interface DeliveryQueuesOptions {
   leaseMs: number;
   /** Endpoints per page. Default: 1,000. */
   pageSize?: number;
-  /** Limit of `DueDeliveries.count`. Default: 16, so that one turn starts few attempts of an endpoint. */
+  /** Limit of `DueDeliveries.count`. Default: 32, so that one turn starts few attempts of an endpoint. */
   maxCount?: number;
 }
 
@@ -67,7 +67,7 @@ export function createDeliveryQueues({
   database,
   leaseMs,
   pageSize = 1_000,
-  maxCount = 16,
+  maxCount = 32,
 }: DeliveryQueuesOptions): DeliveryQueues {
   return {
     async releaseExpired() {
