@@ -76,7 +76,7 @@ const wrong: readonly (readonly [setting: string, values: readonly string[], rea
   ],
   ['CALLBACK_PORTS', ['any', '0', '443-80', '65536', ','], ['standalone', 'voucher', 'delivery']],
   ['CALLBACK_HTTPS_ONLY', ['yes', '1'], ['standalone', 'voucher', 'delivery']],
-  ['CALLBACK_PROXY', ['proxy', 'socks5://proxy:1080'], ['standalone', 'delivery']],
+  ['CALLBACK_PROXY', ['proxy', 'socks5://proxy:1080', 'http://ann:100%@proxy:3128'], ['standalone', 'delivery']],
   ['CALLBACK_DNS_SERVERS', ['10.0.0.2:0', 'a b'], ['standalone', 'delivery']],
   ['SMS', ['on', 'nexmo'], ['standalone', 'delivery']],
   ['TWILIO_URL', ['api.twilio.com', 'ftp://api.twilio.com'], ['standalone', 'delivery']],

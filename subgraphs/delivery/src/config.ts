@@ -36,6 +36,7 @@ export const deliverySettings = z.object({
   LIMIT_TEST_CALLBACKS_PER_USER: rateLimit('10/1m').describe('Test callbacks per user'),
   ...callbackUrlSettings,
   CALLBACK_PROXY: httpUrl()
+    .refine(hasReadableCredentials, 'must have percent-encoded credentials: a % in the password is %25')
     .optional()
     .describe(
       'Proxy for callbacks. It resolves their names, has to refuse internal addresses itself, and to allow CONNECT to all CALLBACK_PORTS',
@@ -70,6 +71,15 @@ export { requireSms };
 export const deliveriesOutliveTopics = outlivesTopics('DELIVERY_RETENTION');
 
 export type DeliveryConfig = Readonly<z.output<typeof deliverySettings>>;
+
+function hasReadableCredentials(url: string): boolean {
+  try {
+    const { username, password } = new URL(url);
+    return decodeURIComponent(username + password) !== null;
+  } catch {
+    return false;
+  }
+}
 
 const maxRetries = 100;
 const maxRetryMs = 24 * 86_400_000;

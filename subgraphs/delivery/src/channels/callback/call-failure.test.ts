@@ -160,5 +160,5 @@ describe('name servers', () => {
 });
 
 it.each(['EMFILE', 'ENFILE'])('files: %s is no attempt', (code) => {
-  expect(readCallFailure(Object.assign(new Error(code), { code }), false)).toEqual({ fault: expect.any(String) });
+  expect(readCallFailure(Object.assign(new Error(code), { code }))).toEqual({ fault: expect.any(String) });
 });

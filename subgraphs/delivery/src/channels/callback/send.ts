@@ -1,12 +1,13 @@
 import { type Clock, timeoutSignal } from '@voucher-gateway/platform/async/clock';
 import { createGuardedConnector } from '@voucher-gateway/platform/egress/guarded-connector';
 import type { NameResolver } from '@voucher-gateway/platform/egress/name-resolver';
+import { createTunnelConnector } from '@voucher-gateway/platform/egress/tunnel-connector';
 import { type UrlPolicy, urlRefusal } from '@voucher-gateway/platform/egress/url-policy';
 import { CodedError } from '@voucher-gateway/platform/errors';
 import type { SigningKeys } from '@voucher-gateway/platform/identity/signing-keys';
 import type { Log } from '@voucher-gateway/platform/process/log';
 import { createRepeatedLines } from '@voucher-gateway/platform/process/repeated-lines';
-import { Agent, ProxyAgent, request } from 'undici';
+import { Agent, request } from 'undici';
 import { type CallResult, delivered, failed, type PostponedResult } from '../../attempt-result.ts';
 import type { DeliveryErrorCode } from '../../operator-errors.ts';
 import { readCallFailure } from './call-failure.ts';
@@ -86,10 +87,10 @@ export function createCallbackSender({
     keepAliveTimeout: idleMs,
     keepAliveMaxTimeout: idleMs,
   };
-  const agent = proxyUrl
-    ? // A tunnel also without TLS: else the proxy's own responses, such as 407, look like those of the receiver.
-      new ProxyAgent({ uri: proxyUrl, proxyTunnel: true, ...options })
-    : new Agent({ connect: createGuardedConnector({ policy, resolver, timeoutMs }), ...options });
+  // A tunnel also without TLS: else the proxy's own responses, such as 407, look like those of the receiver.
+  const tunnels = proxyUrl ? createTunnelConnector({ proxyUrl, timeoutMs }) : null;
+  const connect = tunnels?.connect ?? createGuardedConnector({ policy, resolver, timeoutMs });
+  const agent = new Agent({ connect, ...options });
 
   const postpone = (fault: string, cause: unknown): PostponedResult => {
     const error = new CodedError<DeliveryErrorCode>('CALLBACKS_UNAVAILABLE', fault, { cause });
@@ -141,10 +142,13 @@ export function createCallbackSender({
         if (timeout.aborted) return failed('TIMEOUT');
         if (stop.aborted) return { outcome: 'stopped' };
         if (flood.signal.aborted) return failed('RESPONSE_INVALID');
-        const failure = readCallFailure(error, proxyUrl !== undefined);
+        const failure = readCallFailure(error);
         return 'fault' in failure ? postpone(failure.fault, error) : failure.result;
       }
     },
-    [Symbol.asyncDispose]: () => agent.destroy(),
+    async [Symbol.asyncDispose]() {
+      await agent.destroy();
+      await tunnels?.[Symbol.asyncDispose]();
+    },
   };
 }
