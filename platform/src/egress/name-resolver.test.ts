@@ -113,6 +113,14 @@ describe('name resolver', () => {
     }
   });
 
+  // Regression: the resolver rejected without an error, which ended the process at the next callback to such a name.
+  it('rejects for a name that has an alias only', async () => {
+    await using dns = await startDnsServer();
+    using resolver = createNameResolver({ servers: [dns.address] });
+    dns.addresses.set(name, ['alias.example.com']);
+    await expect(resolver.resolve(name)).rejects.toMatchObject({ code: 'ENODATA' });
+  });
+
   it('uses an address of one family if the other has no response', async () => {
     await using dns = await startDnsServer();
     dns.addresses.set(name, ['192.0.2.1']);

@@ -87,7 +87,7 @@ export function createNameResolver({ timeoutMs = 5_000, servers }: NameResolverO
       cache.set(name, addresses, { ttl: Math.min(Math.max(ttlMs, minCachedMs), maxCachedMs) });
       return addresses;
     }
-    const { reason } = (ipv4.status === 'rejected' ? ipv4 : ipv6) as PromiseRejectedResult;
+    const reason = [ipv4, ipv6].find((found) => found.status === 'rejected')?.reason ?? noAddress(name);
     if (errorCode(reason) === 'ENOTFOUND') cache.set(name, [], { ttl: missingCachedMs });
     if (unanswered.has(errorCode(reason)) && answeredAt < startedAt && !(await canAnswer()))
       throw new CodedError('NAME_SERVERS_UNAVAILABLE', 'No name server answers.', { cause: reason });
@@ -119,6 +119,11 @@ function createResolver(timeoutMs: number, servers: readonly string[] | undefine
   const resolver = new Resolver({ timeout: Math.ceil(timeoutMs / 4 / Math.max(count, 1)), tries });
   if (servers) resolver.setServers(servers);
   return resolver;
+}
+
+/** The error of a name whose answers have aliases (CNAME) only. c-ares reports none. */
+function noAddress(name: string): Error {
+  return Object.assign(new Error(`${name} has no address`), { code: 'ENODATA' });
 }
 
 function isAnswered(result: PromiseSettledResult<unknown>): boolean {

@@ -1,6 +1,7 @@
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { decode, encode, type Question } from 'dns-packet';
+import { isIP, isIPv6 } from 'node:net';
+import { decode, encode } from 'dns-packet';
 
 /** A name server on loopback, over UDP. Use it with `await using`. */
 export interface DnsServer extends AsyncDisposable {
@@ -8,7 +9,10 @@ export interface DnsServer extends AsyncDisposable {
   readonly address: string;
   /** The questions so far, such as `A receiver.example.com`. */
   readonly questions: readonly string[];
-  /** Addresses by name. A missing name does not exist; a name with null gets no response. */
+  /**
+   * Addresses by name. Another text is the target of a CNAME, which each answer has. A missing name does not exist; a
+   * name with null gets no response.
+   */
   readonly addresses: Map<string, readonly string[] | null>;
   /**
    * What the server does with all questions: it gives no response (`silent`), or responds with this code. Default:
@@ -34,7 +38,7 @@ export async function startDnsServer({ ttlSeconds = 60 } = {}): Promise<DnsServe
     const found = addresses.get(name);
     if (found === null || server.fault === 'silent') return;
     const answers = (found ?? [])
-      .filter((address) => typeOf(address) === question.type)
+      .filter((address) => [question.type, 'CNAME'].includes(typeOf(address)))
       .map((data) => ({ type: typeOf(data), name: question.name, ttl: ttlSeconds, data }));
     const response = encode({
       type: 'response',
@@ -60,6 +64,7 @@ export async function startDnsServer({ ttlSeconds = 60 } = {}): Promise<DnsServe
   return server;
 }
 
-function typeOf(address: string): Extract<Question['type'], 'A' | 'AAAA'> {
-  return address.includes(':') ? 'AAAA' : 'A';
+function typeOf(address: string): 'A' | 'AAAA' | 'CNAME' {
+  if (isIP(address) === 0) return 'CNAME';
+  return isIPv6(address) ? 'AAAA' : 'A';
 }

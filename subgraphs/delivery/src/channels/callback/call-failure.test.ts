@@ -139,10 +139,12 @@ describe('name servers', () => {
   it.each([
     ['is silent', null],
     ['does not exist', undefined],
+    // Regression: this ended the process.
+    ['has an alias only', ['alias.example.com']],
   ])('name servers: a single name that %s is a failed attempt', async (_what, addresses) => {
     await using dns = await startDnsServer();
     await using ctx = await setUpNames(dns.address);
-    if (addresses === null) dns.addresses.set('receiver.example.com', null);
+    if (addresses !== undefined) dns.addresses.set('receiver.example.com', addresses);
     expect(await ctx.send('http://receiver.example.com/')).toEqual(failed('DNS_FAILED'));
     expect(ctx.log.text).not.toContain('CALLBACKS_UNAVAILABLE');
   });
