@@ -32,7 +32,7 @@ import type { SmsSender } from './channels/sms/sms.ts';
 import { addSmsStatusRoute } from './channels/sms/status-route.ts';
 import type { DeliveryConfig } from './config.ts';
 import { startConsumers } from './consumers.ts';
-import { createAdmission } from './endpoints/admission.ts';
+import { type Admission, createAdmission } from './endpoints/admission.ts';
 import { startAdmissionReport } from './endpoints/admission-report.ts';
 import { createEndpointStore } from './endpoints/endpoint-store.ts';
 import { admissionLimitsOf } from './endpoints/settings.ts';
@@ -151,14 +151,7 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
           ...(smsSender.ping && { sms: smsSender.ping }),
         },
       },
-      routes: (app) =>
-        addRoutes(app, {
-          config,
-          database,
-          keys: callbacks.keys,
-          log,
-          readGauges: createGauges({ database, admission, clock, log }),
-        }),
+      routes: (app) => addRoutes(app, options, { admission, keys: callbacks.keys }),
       context: createContexts({ verify, database }),
     }),
   );
@@ -186,20 +179,10 @@ async function startVerifier(
 /** Adds the public keys of callbacks, the gauges, and the SMS provider's status callback. */
 async function addRoutes(
   app: FastifyInstance,
-  {
-    config,
-    database,
-    keys,
-    readGauges,
-    log,
-  }: {
-    config: DeliveryConfig;
-    database: Database;
-    keys: Callbacks['keys'];
-    readGauges: ReturnType<typeof createGauges>;
-    log: Log;
-  },
+  { config, database, clock, log }: DeliveryServiceOptions,
+  { admission, keys }: { admission: Admission; keys: Callbacks['keys'] },
 ): Promise<void> {
+  const readGauges = createGauges({ database, admission, clock, log });
   app.get(publicKeysPath, (_request, reply) =>
     reply.header('cache-control', 'public, max-age=60').send(publicKeysOf(keys)),
   );
