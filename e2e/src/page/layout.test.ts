@@ -15,7 +15,7 @@ async function requestElsewhere(page: Page, count: number): Promise<void> {
     await operate(page, 'mutation { requestVoucher(input: {}) { id } }');
 }
 
-/** Expects that an element is where it was, and that nothing moved which the user did not move. */
+/** Expects that an element stays where it is, and that nothing moves without input of the user. */
 async function expectStill(visitor: Visitor, element: Locator, whileDoing: () => Promise<void>): Promise<void> {
   const [boxBefore, shiftsBefore] = [await element.boundingBox(), await visitor.layoutShifts()];
   await whileDoing();
@@ -46,7 +46,7 @@ describe('layout: rows that arrive', () => {
       await offer(page, 'Show 2 new requests').waitFor();
     });
     expect(await rows(page).count()).toBe(3);
-    // Another request than the one that is read does not take its place.
+    // The user reads a request. Another request does not replace it.
     expect(await page.getByLabel('Voucher code').textContent()).toBe(shown);
     await visitor.look('15-new-requests');
     await offer(page, 'Show 2 new requests').click();
@@ -173,7 +173,7 @@ describe('layout: a request', () => {
     await page.getByText('Callback delivered').waitFor();
     expect(await boxes()).toEqual(boxesBefore);
     const shifts = (await visitor.layoutShifts()).slice(shiftsBefore.length);
-    // A step that is read later, but happened before another one, takes its place in the timeline.
+    // A step that is read later than another step, but happened earlier, is inserted above it in the timeline.
     expect(shifts.flatMap(({ moved }) => moved).filter((each) => !each.startsWith('LI'))).toEqual([]);
     expect(shifts.reduce((sum, { score }) => sum + score, 0)).toBeLessThan(0.01);
   });

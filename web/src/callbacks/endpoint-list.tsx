@@ -10,7 +10,7 @@ import { dayText, timeText } from '../ui/time-text.ts';
 
 type Endpoint = NonNullable<NonNullable<EndpointsQuery['me']>['endpoints']>[number];
 
-/** The servers that callbacks went to, and how they do. */
+/** Lists the servers to which callbacks were sent, with the state of each. */
 export function EndpointList() {
   const client = useClient();
   const { show } = useMessages();

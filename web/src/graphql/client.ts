@@ -3,8 +3,8 @@ import type { SessionStore } from '../session/session-store.ts';
 import { endsSession } from './errors.ts';
 
 /**
- * Time-outs of operations. Mutations have a long one because a test callback may take long. A query has a short one: after
- * an outage its answer may never come, and the next query waits for it.
+ * Time-outs of operations. Mutations have a long time-out, because a test callback may take long. Queries have a short
+ * time-out, because the answer to a query may never arrive after an outage, and the next query waits for it.
  */
 const timeoutsMs = { mutation: 30_000, query: 10_000 } as const;
 

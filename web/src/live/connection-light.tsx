@@ -8,7 +8,7 @@ import type { Close, Connection, Lost } from './voucher-feed.ts';
 
 interface Description {
   label: string;
-  /** The label on a phone. */
+  /** The label on a small screen. */
   short: string;
   detail: string;
 }
@@ -92,7 +92,7 @@ function lossText({ since, closed }: Lost): string {
   return `The connection was lost at ${timeText(since)}${closed ? causeText(closed) : ''}.`;
 }
 
-/** The reason and code of a close, in brackets. A refused subscription has no code. */
+/** Returns the reason and code of a close, in brackets. A refused subscription has no code. */
 function causeText({ code, reason }: Close): string {
   const causes = [reason.replace(/\.$/, ''), code === 0 ? '' : `code ${code}`].filter(Boolean);
   return causes.length === 0 ? '' : ` (${causes.join(', ')})`;

@@ -13,7 +13,7 @@ export type ReceivedVoucher = VoucherReceivedSubscription['voucherReceived']['no
 export type Acknowledgement = VoucherRequestAcknowledgedSubscription['voucherRequestAcknowledged'];
 export type FailedRequest = VoucherRequestFailedSubscription['voucherRequestFailed'];
 
-/** Why a connection was closed. */
+/** The code and reason with which a connection was closed. */
 export interface Close {
   code: number;
   reason: string;
@@ -28,7 +28,10 @@ export interface Lost {
 /** The state of the WebSocket, as the connection light shows it. */
 export type Connection =
   | { phase: 'connecting' }
-  /** `caughtUp` counts the codes that came while it was closed, as `lost` says; null for the first connection. */
+  /**
+   * `caughtUp` counts the codes that were missed since `lost`, and then received. Both are null for the first
+   * connection.
+   */
   | { phase: 'live'; since: number; caughtUp: number | null; lost: Lost | null }
   | ({ phase: 'reconnecting' } & Lost)
   | { phase: 'closed'; closed: Close | null };
@@ -43,23 +46,23 @@ export interface VoucherFeedOptions {
   token: string;
   /** Cursor after which the feed starts. */
   after: string;
-  /** Whether an earlier feed ended there: what comes after it was missed. */
+  /** Whether an earlier feed ended at this cursor, so that codes after it were missed. */
   isResumed: boolean;
   /** Called for each code once, with the time of its arrival and the cursor to resume from. */
   onVoucher(voucher: ReceivedVoucher, at: number, cursor: string): void;
   onAcknowledged(acknowledgement: Acknowledgement): void;
   onFailure(failure: FailedRequest): void;
   /**
-   * Called on each reconnect, and when an earlier feed is resumed: failures and acknowledgements have no history, so what
-   * is pending has to be read again.
+   * Called on each reconnect, and when an earlier feed is resumed. Missed failures and acknowledgements are not sent
+   * again, so that pending requests have to be read.
    */
   onReconnect(): void;
-  /** The server has ended the session. */
+  /** Called when the server has ended the session. */
   onSessionEnd(): void;
   now?: () => number;
 }
 
-/** A code that comes again after a reconnect is one of the last. */
+/** Limit of remembered ids. A code that is sent again after a reconnect is one of the last. */
 const maxSeen = 1_000;
 
 /** The close code of an ended session (docs/subscriptions.md). */
@@ -67,7 +70,7 @@ const sessionEnded = 4403;
 
 /**
  * Subscribes to the user's vouchers and failures over one WebSocket. After each reconnect it resumes from the cursor of
- * its last event, so that no code is missed; one that arrives twice is dropped by its id.
+ * its last event, so that no code is missed. A code that arrives twice is dropped by its id.
  */
 export function openVoucherFeed(options: VoucherFeedOptions): VoucherFeed {
   const { url, token, onVoucher, onAcknowledged, onFailure, onReconnect, onSessionEnd, now = Date.now } = options;
@@ -84,7 +87,7 @@ export function openVoucherFeed(options: VoucherFeedOptions): VoucherFeed {
   const client: Client = createClient({
     url,
     connectionParams: { authorization: `Bearer ${token}` },
-    // A connection that has gone silent is noticed within 15 s.
+    // A silent connection is noticed within 15 s.
     keepAlive: 10_000,
     retryAttempts: Number.POSITIVE_INFINITY,
     retryWait: (retries) => new Promise((resolve) => setTimeout(resolve, retryDelayMs(retries))),
@@ -124,7 +127,7 @@ export function openVoucherFeed(options: VoucherFeedOptions): VoucherFeed {
   const leaveVouchers = client.subscribe<VoucherReceivedSubscription>(
     {
       query: stringifyDocument(VoucherReceivedDocument),
-      // Read at each (re)connect: graphql-ws serialises the variables when it subscribes.
+      // The cursor is read at each connect, because graphql-ws serialises the variables when it subscribes.
       variables: {
         get after() {
           return cursor;
@@ -161,13 +164,13 @@ export function openVoucherFeed(options: VoucherFeedOptions): VoucherFeed {
     { query: stringifyDocument(VoucherRequestAcknowledgedDocument) },
     {
       next: ({ data }) => data && onAcknowledged(data.voucherRequestAcknowledged),
-      // A gateway with an older schema refuses it. The steps then come with the outcome.
+      // A gateway with an older schema refuses this subscription. The page then gets the steps with the outcome.
       error: () => {},
       complete: () => {},
     },
   );
 
-  /** The client gives up: a refused subscription, or a close that must not be retried. */
+  /** Ends the feed after a refused subscription, or after a close that must not be retried. */
   function endFeed(error: unknown): void {
     if (connection.phase === 'closed') return;
     const reason = Array.isArray(error) ? String(error[0]?.message) : 'The subscription was refused.';
@@ -193,7 +196,10 @@ export function openVoucherFeed(options: VoucherFeedOptions): VoucherFeed {
   };
 }
 
-/** Half a second, doubled with each retry up to 5 s, with jitter: many pages reconnect after a restart. */
+/**
+ * Half a second, doubled with each retry up to 5 s. A random part is included, because many pages reconnect after a
+ * restart.
+ */
 function retryDelayMs(retries: number): number {
   return Math.min(500 * 2 ** retries, 5_000) * (0.75 + Math.random() / 2);
 }

@@ -18,16 +18,16 @@ type Request = VoucherRequestsQuery['voucherRequests']['nodes'][number];
 
 const noRequests: readonly Request[] = [];
 
-/** The user's requests, newest first. */
+/** Lists the user's requests, newest first. */
 export function RequestList({ current }: { current: string | null }) {
-  // The page after this cursor; the newest without one.
+  // The list shows the page after this cursor; without a cursor, the newest page.
   const [after, setAfter] = useState<string | null>(null);
   const { data, previous, error, isReading, reread } = useLiveQuery({
     ...newestRequests,
     variables: { first: pageSize, after },
   });
   const retry = () => void reread();
-  // Rows stay until those of the next page are here, so that its buttons stay where they are.
+  // Rows stay until the rows of the next page are here, so that the buttons below do not move.
   const page = (data ?? (error ? undefined : previous))?.voucherRequests;
   const isNewest = data !== undefined && after === null;
   const { arrivals } = useLive();
@@ -38,7 +38,7 @@ export function RequestList({ current }: { current: string | null }) {
   }, [page, isNewest, arrivals]);
   const pageName = data ? `after ${after}` : 'previous';
   const { list, rows, held, show } = useHeldRows(latest, pageName, current);
-  // Where no WebSocket is possible, nothing else tells of a code.
+  // The list is polled if no WebSocket is possible, because no event reports a code.
   const isPending = rows.some(({ status }) => status === 'PENDING');
   const isLive = useIsLive();
   usePolling(retry, isPending && !isLive);
@@ -96,7 +96,7 @@ function Rows({ list, requests, current, isBusy, isPrevious }: RowsProps) {
   );
 }
 
-/** What an arrival tells of a request that was made elsewhere. */
+/** Builds the row of a request that was made in another tab or program, from the event of its code. */
 function requestOf({ voucher: { requestId, requestedAt, ...voucher } }: Arrival): Request {
   return {
     id: requestId,
@@ -109,14 +109,17 @@ function requestOf({ voucher: { requestId, requestedAt, ...voucher } }: Arrival)
   };
 }
 
-/** The code, or what is known instead, in a few words. */
+/** Returns the code, or the state of a request without a code in a few words. */
 function textOf({ voucher, status }: Request, arrival: Arrival | undefined) {
   const code = voucher?.code ?? arrival?.voucher.code;
   if (code) return <code>{code}</code>;
   return status === 'PENDING' ? 'No code yet' : 'No voucher';
 }
 
-/** One for each row, so that none grows by another line: a callback that fails says more than that the code is here. */
+/**
+ * Shows one state per row, so that no row grows by another line. A failing callback is shown rather than an arrived
+ * code.
+ */
 function RowChip({ request, arrival }: { request: Request; arrival: Arrival | undefined }) {
   const failing = request.deliveries?.find(isFailingCallback);
   return failing ? <DeliveryChip delivery={failing} /> : <StatusChip request={request} arrival={arrival} />;

@@ -6,21 +6,21 @@ interface Row {
 }
 
 export interface HeldRows<Shown extends Row> {
-  /** Of the element whose children are the rows. */
+  /** The element whose children are the rows. */
   list: RefObject<HTMLElement | null>;
   rows: readonly Shown[];
-  /** The number of rows that have arrived and are not shown; infinite if all of the newest page have. */
+  /** The number of rows that have arrived and are not shown; infinite if no row of the newest page is shown. */
   held: number;
   show(): void;
 }
 
 /**
- * Holds back the rows that arrive while a list is being read, until the reader asks for them: they would move the others
- * under the pointer. Changes of rows that are shown are shown at once.
+ * Holds back rows that arrive while the user reads a list, until the user requests them, because new rows would move
+ * the shown rows under the pointer. Changes of shown rows appear at once.
  *
- * @param latest the rows as they were read last; the same array until they are read again
- * @param page names the page of the list: the rows of another one replace all
- * @param ownId the row that the reader asked for: it is never held back
+ * @param latest the rows as they were last read from the server; the same array until the next read
+ * @param page names the page of the list; the rows of another page replace all rows
+ * @param ownId a row that is never held back, because the user has created or opened it
  */
 export function useHeldRows<Shown extends Row>(
   latest: readonly Shown[],
@@ -51,7 +51,7 @@ export function useHeldRows<Shown extends Row>(
     held: shown.held,
     show() {
       flushSync(() => setShown({ page, rows: latest, held: 0 }));
-      // The button that had the focus is gone.
+      // The button that had the focus is removed. The first link or button of the list gets the focus.
       list.current?.querySelector<HTMLElement>('a, button, summary')?.focus();
     },
   };
@@ -62,6 +62,6 @@ function isBeingRead(list: HTMLElement | null): boolean {
   if (!list) return false;
   const { top, bottom } = list.getBoundingClientRect();
   if (top < 0 || list.matches(':hover') || list.querySelector(':focus-visible')) return true;
-  // A finger is nowhere before it taps.
+  // A touch screen has no pointer before a tap.
   return matchMedia('(hover: none)').matches && top < innerHeight && bottom > 0;
 }

@@ -3,15 +3,18 @@ import type { OperationError } from '../graphql/errors.ts';
 interface ListStateProps {
   /** The number of rows that are held back; infinite if there are more than a page has. */
   held?: number;
-  /** What they are, such as `request`. */
+  /** What a row is, such as `request`. */
   what?: string;
   onShow?(): void;
-  /** Why what is shown is not current. */
+  /** The error because of which the shown rows are not current. */
   error?: OperationError | null;
   onRetry?(): void;
 }
 
-/** Says beside a heading that there is more than what is shown. Its line is as high without it, so that nothing moves. */
+/**
+ * Shows beside a heading that more rows have arrived, or that the rows are not current. The heading's line has the same
+ * height without it, so that nothing moves.
+ */
 export function ListState({ held = 0, what = '', onShow, error, onRetry }: ListStateProps) {
   return (
     <span className="list-state" role="status">
