@@ -31,6 +31,8 @@ export interface CanaryReport {
 }
 
 // Entry of a process with its own network, in which all these addresses exist. The process listens on all of them.
+// It ends in time even if the test that started it was killed.
+setTimeout(() => process.exit(1), 120_000).unref();
 const { allowLoopback, internal, hosts, allowed } = JSON.parse(process.argv[2] ?? '') as CanaryCalls;
 const [publicAddress = ''] = allowed;
 let dialled = new Set<string>();
