@@ -110,8 +110,8 @@ export async function createVoucherIntegration(options: VoucherIntegrationOption
         const request = await store.open(value);
         if (request.status !== 'WAITING') return;
         if (request.attempts === 0) return await ask(request, signal);
-        // A request that was tried before has a retry job with this id. Scheduling a job with the same id recreates a
-        // lost job, and changes nothing if the job exists.
+        // A request that was tried before should already have its retry job. Scheduling the job again recreates it if it
+        // was lost, and changes nothing if it exists, because the job's id is the same.
         const { requestId, attempts } = request;
         const delayMs = config.VPS_RETRY_BASE;
         await database.transaction((tx) =>
