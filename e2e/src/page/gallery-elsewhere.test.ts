@@ -45,7 +45,7 @@ describe('gallery: callbacks', () => {
     // The start of the oldest outage.
     const since = await page.getByRole('textbox', { name: 'Failed since' }).inputValue();
     expect(Date.parse(since)).toBe(Math.floor(Date.parse(daysBefore) / 60_000) * 60_000);
-    await visitor.look('42-endpoints');
+    await visitor.look('42-endpoints', { fullPage: true });
     expect(visitor.problems).toEqual([]);
   });
 
@@ -130,7 +130,7 @@ describe('gallery: everywhere', () => {
     await visitor.look('54-dark-code');
     await page.getByRole('link', { name: 'Callbacks' }).click();
     await page.getByText('A signature matches').waitFor();
-    await visitor.look('55-dark-callbacks');
+    await visitor.look('55-dark-callbacks', { fullPage: true });
     expect(visitor.problems).toEqual([]);
   });
 });

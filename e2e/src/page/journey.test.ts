@@ -61,6 +61,7 @@ describe('page: first visit', () => {
   ])('page: fits a %s, without scrolling sideways', async (name, options) => {
     await using visitor = await openVisitor(stack.browser, stack.system.gatewayUrl, options);
     const { page } = visitor;
+    await visitor.look(`6-${name.replaceAll(/\W/g, '')}-welcome`, { fullPage: true });
     await signUp(page);
     await page.getByRole('button', { name: 'Use the test receiver' }).click();
     await requestVoucher(page);

@@ -6,7 +6,7 @@ import { useLive } from './live-context.tsx';
  * usually by some milliseconds, under load by many seconds.
  */
 const delaysMs = [0, 1_000, 4_000, 15_000, 60_000];
-/** The minimum pause between two reads. Without it, each of many events in a row would cause a read. */
+/** The pause after a read. Without it, each of many events in a row would cause a read. */
 const pauseMs = 1_000;
 
 /** Reads a view again after each event and reconnect, unless paused. `read` resolves when the read has ended. */
@@ -14,20 +14,21 @@ export function useReadOnEvents(read: () => Promise<unknown>, paused = false): v
   const { version } = useLive();
   const latest = useRef(read);
   latest.current = read;
-  const readAt = useRef(Number.NEGATIVE_INFINITY);
+  // Resolves when the next read may start.
   const reading = useRef<Promise<unknown>>(Promise.resolve());
   useEffect(() => {
     if (paused || version === 0) return;
     let left = false;
     const readNext = async () => {
-      // Its answer may be older than the event.
+      // The read in progress may have begun before the event.
       await reading.current;
       if (left) return;
-      readAt.current = performance.now();
-      reading.current = latest.current().catch(() => {});
+      reading.current = latest
+        .current()
+        .catch(() => {})
+        .then(() => new Promise((resolve) => setTimeout(resolve, pauseMs)));
     };
-    const untilNextMs = Math.max(0, readAt.current + pauseMs - performance.now());
-    const timers = delaysMs.map((delayMs) => setTimeout(() => void readNext(), untilNextMs + delayMs));
+    const timers = delaysMs.map((delayMs) => setTimeout(() => void readNext(), delayMs));
     return () => {
       left = true;
       timers.forEach(clearTimeout);
