@@ -23,7 +23,10 @@ export interface MessageHandlerOptions<Value> {
   /** One permit per running message. A message that waits for its next attempt has none. */
   semaphore: Semaphore;
   limits: ConsumerLimits;
-  /** Parks failing messages. Without parking, a failing message is retried forever. */
+  /**
+   * Sets a failing message aside in the database, to be retried later, so that later messages can be handled. Without
+   * it, the message is retried in place forever.
+   */
   parking?: Parking;
   /** Stores a message in the topic's dead-letter topic. */
   bury(message: BuriedMessage): Promise<void>;

@@ -43,7 +43,7 @@ describe('rotation of SECRETS_KEY', () => {
       const owner = owners.find(({ id }) => id === headers['webhook-id'])?.userId ?? '';
       new Webhook(secrets.get(owner) ?? '').verify(body, headers as Record<string, string>);
     }
-    // Both processes publish the keys that sign, so that receivers can verify the signatures of both.
+    // Each process publishes the same public keys, so that receivers can verify the signatures of both.
     const [first, second] = await Promise.all(
       urls.map(async (url) => (await fetch(`${url}/.well-known/webhooks-jwks.json`)).json()),
     );
