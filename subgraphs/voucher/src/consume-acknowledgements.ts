@@ -37,19 +37,23 @@ export async function consumeAcknowledgements({
   );
 }
 
-/** Stores the times of the pending requests. Never waits for a locked row. */
+/**
+ * Stores the times of the pending requests. Never waits for a locked row. A message with another phone number than its
+ * request changes nothing, as it does not reach the request's subscribers either.
+ */
 export async function storeAcknowledgements(
   database: Pick<Database, 'query'>,
   acknowledgements: readonly RequestAcknowledged[],
 ): Promise<void> {
   const joined = joinById(
     voucherRequest.id,
-    acknowledgements.map(({ requestId, askedAt, acknowledgedAt }) => ({
+    acknowledgements.map(({ requestId, phoneNumber, askedAt, acknowledgedAt }) => ({
       id: requestId,
+      phone_number: phoneNumber,
       asked_at: askedAt,
       acknowledged_at: acknowledgedAt,
     })),
-    { id: 'uuid', asked_at: 'timestamptz', acknowledged_at: 'timestamptz' },
+    { id: 'uuid', phone_number: 'text', asked_at: 'timestamptz', acknowledged_at: 'timestamptz' },
   );
   const ids = acknowledgements.map(({ requestId }) => requestId);
   // Locked rows are skipped: their outcome is being stored, and must neither wait nor deadlock.
@@ -62,5 +66,12 @@ export async function storeAcknowledgements(
     .update(voucherRequest)
     .set({ askedAt: sql`input.asked_at`, acknowledgedAt: sql`input.acknowledged_at` })
     .from(joined.from)
-    .where(and(joined.isJoined, eq(voucherRequest.status, 'PENDING'), sql`${voucherRequest.id} in ${unlocked}`));
+    .where(
+      and(
+        joined.isJoined,
+        sql`${voucherRequest.phoneNumber} = input.phone_number`,
+        eq(voucherRequest.status, 'PENDING'),
+        sql`${voucherRequest.id} in ${unlocked}`,
+      ),
+    );
 }

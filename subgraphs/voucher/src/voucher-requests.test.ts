@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
+import { storeAcknowledgements } from './consume-acknowledgements.ts';
 import { startTestVoucherService } from './testing/voucher-service.ts';
 
 const query = `query ($first: Int, $after: String) {
@@ -121,6 +122,18 @@ describe('steps', () => {
     await ctx.acknowledge({ requestId: other.id, ...times });
     await expect.poll(async () => (await steps(ctx, other.id)).length).toBe(3);
     expect(await steps(ctx, id)).toEqual(before);
+  });
+
+  // Regression: such a message changed the steps that the request's owner sees.
+  it('steps: ignore an acknowledgement with the phone number of another user', async () => {
+    await using ctx = await startTestVoucherService();
+    const { id } = (await ctx.request()).data?.requestVoucher as { id: string };
+    const times = { askedAt: '2026-01-31T12:00:00.100Z', acknowledgedAt: '2026-01-31T12:00:03.000Z' };
+    const message = { requestId: id, owner: { id: ctx.ann.userId }, ...times };
+    await storeAcknowledgements(ctx.engines.database, [{ ...message, phoneNumber: '+84909000000' }]);
+    expect(await steps(ctx, id)).toHaveLength(1);
+    await storeAcknowledgements(ctx.engines.database, [{ ...message, phoneNumber: ctx.ann.phoneNumber }]);
+    expect(await steps(ctx, id)).toHaveLength(3);
   });
 
   it('steps: of a failed request, without times of the provider', async () => {
