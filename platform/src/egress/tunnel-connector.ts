@@ -1,6 +1,7 @@
 import type { Duplex } from 'node:stream';
 import { buildConnector, Pool } from 'undici';
 import { CodedError, isCodedError } from '../errors.ts';
+import { literalOf } from './host.ts';
 
 /** Connects to servers by tunnels through an HTTP proxy. Disposing closes what is not yet connected. */
 export interface TunnelConnector extends AsyncDisposable {
@@ -36,7 +37,9 @@ export function createTunnelConnector({
   proxyUrl: string;
   timeoutMs: number;
 }): TunnelConnector {
-  const { origin, username, password } = new URL(proxyUrl);
+  const { origin, hostname, username, password } = new URL(proxyUrl);
+  // Without it, undici would expect a certificate of the server, which it reads from the header `host`.
+  const servername = literalOf(hostname) === null ? hostname : '';
   const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
   const headers = username && { 'proxy-authorization': `Basic ${Buffer.from(credentials).toString('base64')}` };
   const reach = buildConnector({ timeout: timeoutMs * reachPart, allowH2: false });
@@ -44,7 +47,7 @@ export function createTunnelConnector({
   const proxy = new Pool(origin, {
     maxHeaderSize,
     connect: (options, callback) =>
-      reach(options, (error, socket) =>
+      reach({ ...options, servername }, (error, socket) =>
         error ? callback(unavailable('The proxy can not be reached.', error), null) : callback(null, socket as never),
       ),
   });
@@ -78,7 +81,8 @@ export function createTunnelConnector({
     const startedAt = performance.now();
     const signal = AbortSignal.timeout(timeoutMs * tunnelPart);
     try {
-      const answer = await proxy.connect({ path: target, headers: { ...headers, host: target }, signal });
+      const request = { path: target, headers: { ...headers, host: target }, signal, servername };
+      const answer = await proxy.connect(request);
       answeredAt = performance.now();
       return answer;
     } catch (error) {

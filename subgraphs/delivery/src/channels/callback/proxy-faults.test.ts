@@ -11,16 +11,46 @@ const established = 'HTTP/1.1 200 OK\r\n\r\n';
 const urls = ['http://receiver.example.com/', 'https://receiver.example.com/'];
 const postponed = { outcome: 'postponed', reason: 'CALLBACKS_UNAVAILABLE' };
 
+/** Listens for connections. Disposing closes them. */
+async function listen(onConnection: (socket: Socket) => void) {
+  const sockets = new Set<Socket>();
+  const server = createServer((socket) => {
+    sockets.add(socket);
+    socket.on('error', () => {}).on('close', () => sockets.delete(socket));
+    onConnection(socket);
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
+
+function openSender(proxyUrl: string, timeoutMs = 10_000) {
+  return createCallbackSender({
+    clock: systemClock,
+    now: () => Date.now(),
+    timeoutMs,
+    policy: { allowLoopback: false, privateRanges: [], ports: [[1, 65_535]], httpsOnly: false },
+    resolver: { resolve: () => Promise.reject(new Error('the proxy resolves')), [Symbol.dispose]() {} },
+    keys: { signing: () => [] },
+    proxyUrl,
+    log: silentLog,
+  });
+}
+
 /** Starts a proxy that handles the head of each request as the test says, and a sender that uses the proxy. */
 async function setUp(onHead: (socket: Socket, head: string) => void, { timeoutMs = 10_000, scheme = 'http' } = {}) {
   await using releases = new AsyncDisposableStack();
   const heads: string[] = [];
-  const sockets = new Set<Socket>();
   const closed: Promise<unknown>[] = [];
-  const server = createServer((socket) => {
-    sockets.add(socket);
+  const server = await listen((socket) => {
     closed.push(new Promise((resolve) => socket.once('close', resolve)));
-    socket.on('error', () => {}).on('close', () => sockets.delete(socket));
     let head = '';
     socket.on('data', (data) => {
       const isComplete = head.includes('\r\n\r\n');
@@ -30,25 +60,8 @@ async function setUp(onHead: (socket: Socket, head: string) => void, { timeoutMs
       onHead(socket, head);
     });
   });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  releases.defer(async () => {
-    for (const socket of sockets) socket.destroy();
-    server.close();
-    await once(server, 'close');
-  });
-  const sender = releases.use(
-    createCallbackSender({
-      clock: systemClock,
-      now: () => Date.now(),
-      timeoutMs,
-      policy: { allowLoopback: false, privateRanges: [], ports: [[1, 65_535]], httpsOnly: false },
-      resolver: { resolve: () => Promise.reject(new Error('the proxy resolves')), [Symbol.dispose]() {} },
-      keys: { signing: () => [] },
-      proxyUrl: `${scheme}://localhost:${(server.address() as AddressInfo).port}`,
-      log: silentLog,
-    }),
-  );
+  releases.use(server);
+  const sender = releases.use(openSender(`${scheme}://localhost:${server.port}`, timeoutMs));
   const owned = releases.move();
   return {
     /** The heads of all requests to the proxy. */
@@ -81,6 +94,23 @@ describe('proxy: no attempt', () => {
     await using ctx = await setUp(() => {}, { timeoutMs: 2_000, scheme: 'https' });
     for (const url of urls) expect(await ctx.send(url)).toMatchObject(postponed);
   });
+});
+
+it('proxy: has to prove its own name, for any receiver', async () => {
+  const names: string[] = [];
+  const tls = createTlsServer({
+    SNICallback(name, answer) {
+      names.push(name);
+      answer(new Error('no certificate'));
+    },
+  }).on('tlsClientError', () => {});
+  await using proxy = await listen((socket) => void tls.emit('connection', socket));
+  await using sender = openSender(`https://localhost:${proxy.port}`);
+  for (const url of urls)
+    expect(
+      await sender.send({ id: 'an-id', body: '{}', secrets: [], url }, new AbortController().signal),
+    ).toMatchObject(postponed);
+  expect(names).toEqual(['localhost', 'localhost']);
 });
 
 describe('proxy: failed attempt', () => {
