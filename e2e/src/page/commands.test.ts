@@ -32,7 +32,8 @@ async function sendAll(page: Page, token: string): Promise<Record<string, unknow
   }
   await page.keyboard.press('Escape');
   await page.getByRole('dialog').waitFor({ state: 'detached' });
-  expect(await page.evaluate('document.activeElement.textContent')).toBe('API');
+  // The focus returns a moment after the dialog is gone.
+  await expect.poll(() => page.evaluate('document.activeElement.textContent')).toBe('API');
   return results;
 }
 
