@@ -100,6 +100,9 @@ export async function* writeDeferred({
   }
 }
 
+/** Number of deferred fragments at one path that are tried for an error. */
+const maxCandidates = 100;
+
 /**
  * Adds each error to the deferred fragment that it belongs to by its path, and returns the errors without a fragment.
  */
@@ -111,8 +114,13 @@ export function assignErrors(
   if (errors.length === 0 || deferred.length === 0) return [...errors];
   const byPath = new Map<string, Deferred[]>();
   for (const each of deferred)
-    for (const key of new Set([keyOf(each.path), keyOf(inAnyEntry(each.path))]))
-      byPath.set(key, [...(byPath.get(key) ?? []), each]);
+    for (const key of new Set([keyOf(each.path), keyOf(inAnyEntry(each.path))])) {
+      const known = byPath.get(key);
+      if (!known) byPath.set(key, [each]);
+      // Of the entries of a list, the first one gets the errors that are about all.
+      else if (known.length < maxCandidates && !known.some(({ fragment }) => fragment === each.fragment))
+        known.push(each);
+    }
   return errors.filter((error) => {
     const { path } = error;
     if (!path) return true;

@@ -100,14 +100,20 @@ export class Output {
     return this.#deferred ?? none;
   }
 
-  /** Omits the deferred fragments of objects at the current path and below, because a value there is null. */
+  /**
+   * Omits the deferred fragments of objects at the current path and below, because a value there is null. They are the
+   * last noted ones, because an object's fragments are noted when it is written.
+   */
   omitDeferred(): void {
-    const { path, depth } = this;
-    if (!this.#deferred) return;
-    this.#deferred = this.#deferred.filter(({ path: of }) => {
-      for (let index = 0; index < depth; index += 1) if (of[index] !== path[index]) return true;
-      return false;
-    });
+    const deferred = this.#deferred;
+    if (!deferred) return;
+    for (let last = deferred.at(-1); last && this.#contains(last.path); last = deferred.at(-1)) deferred.pop();
+  }
+
+  /** Whether a path is the current one, or below it. */
+  #contains(path: ResponsePath): boolean {
+    for (let index = 0; index < this.depth; index += 1) if (path[index] !== this.path[index]) return false;
+    return true;
   }
 
   /** Adds to the response's length. It counts characters, of which each takes at least one byte. */
