@@ -1,6 +1,8 @@
+import { connect } from 'node:net';
 import { ApolloClient, gql, HttpLink, InMemoryCache } from '@apollo/client';
 import { Defer20220824Handler } from '@apollo/client/incremental';
 import { Client, fetchExchange } from '@urql/core';
+import { waitFor } from '@voucher-gateway/platform/testing/wait-for';
 import { createClient } from 'graphql-sse';
 import { describe, expect, it } from 'vitest';
 import { openStream } from '../testing/clients/event-stream.ts';
@@ -193,6 +195,70 @@ describe('deferred parts', () => {
     const parts = partsOf(await stream.end());
     expect(parts[0]).toMatchObject({ data: primary, hasNext: true });
     expect(parts.at(-1)).toMatchObject({ errors: [{ extensions: { code: 'OPERATION_TOO_COMPLEX' } }], hasNext: false });
+  });
+
+  it('end with hasNext: false as Server-Sent Events, too, if the response exceeds MAX_RESPONSE_BYTES', async () => {
+    await using people = await startSubgraph((response) =>
+      respondWith(response, { data: { _entities: [{ name: 'x'.repeat(1_100) }] } }),
+    );
+    await using gateway = await startTestGateway({
+      environment: { MAX_RESPONSE_BYTES: '1024' },
+      subgraphUrls: { people: people.url },
+    });
+    gateway.world.stored = [move('m1')];
+    const client = new Client({ url: gateway.graphqlUrl, exchanges: [fetchExchange], preferGetMethod: false });
+    const last = Promise.withResolvers<{ hasNext: boolean; codes: unknown[] | undefined }>();
+    const subscription = client.query(query, {}).subscribe(({ error, hasNext }) => {
+      const codes = error?.graphQLErrors.map(({ extensions }) => extensions.code);
+      if (error) last.resolve({ hasNext, codes });
+    });
+    expect(await last.promise).toEqual({ hasNext: false, codes: ['OPERATION_TOO_COMPLEX'] });
+    subscription.unsubscribe();
+  });
+
+  // Regression: parts waited for a slow client as fetched data, which nothing counted.
+  it('are counted against the send budget while a client does not read them', async () => {
+    const bytes = 24 * 1_048_576;
+    const name = 'x'.repeat(bytes);
+    await using people = await startSubgraph((response) =>
+      respondWith(response, { data: { _entities: [{ first: name, second: name }] } }),
+    );
+    await using gateway = await startTestGateway({
+      environment: {
+        MAX_SUBGRAPH_ANSWER_BYTES: String(3 * bytes),
+        MAX_RESPONSE_BYTES: String(3 * bytes),
+        MAX_TOTAL_BUFFERED_BYTES: String(bytes + bytes / 3),
+      },
+      subgraphUrls: { people: people.url },
+    });
+    gateway.world.stored = [move('m1')];
+    const text = query.replace('{ id ... @defer(label: "name") { name }', '{ first: name ... @defer { second: name }');
+    const client = connect({ host: '127.0.0.1', port: Number(new URL(gateway.graphqlUrl).port) });
+    client.on('error', () => {}).pause();
+    const body = JSON.stringify({ query: text });
+    client.write(
+      `POST /graphql HTTP/1.1\r\nhost: a\r\naccept: ${multipart}\r\ncontent-type: application/json\r\n` +
+        `content-length: ${body.length}\r\n\r\n${body}`,
+    );
+    await waitFor(() => gateway.log.text.includes('slow consumers exceed the send budget'), { everyMs: 20 });
+    client.destroy();
+  });
+
+  it('reach a client that reads slowly, over MAX_BUFFERED_BYTES', async () => {
+    const name = 'x'.repeat(6 * 1_048_576);
+    await using people = await startSubgraph((response, body) =>
+      respondWith(response, { data: { _entities: [body.includes('second') ? { second: name } : { first: name }] } }),
+    );
+    await using gateway = await startTestGateway({
+      environment: { MAX_BUFFERED_BYTES: '16384' },
+      subgraphUrls: { people: people.url },
+    });
+    gateway.world.stored = [move('m1')];
+    const text = query.replace('{ id ... @defer(label: "name") { name }', '{ first: name ... @defer { second: name }');
+    const stream = await openStream(gateway.graphqlUrl, { query: text, accept: multipart });
+    await people.call(2);
+    const parts = partsOf(await stream.end());
+    expect(parts).toMatchObject([{ hasNext: true }, { incremental: [{ data: { second: name } }], hasNext: false }]);
   });
 
   it('are not fetched further when the client disconnects', async () => {

@@ -133,7 +133,8 @@ export class HttpStream implements Subscriber, SlowConsumer {
   #write(text: string): void {
     const { raw } = this.#reply;
     if (raw.destroyed || raw.writableEnded || text === '') return;
-    const { maxBufferedBytes } = this.#options;
+    // All parts of an answer together are limited by MAX_RESPONSE_BYTES.
+    const maxBufferedBytes = this.#state === 'answering' ? Number.POSITIVE_INFINITY : this.#options.maxBufferedBytes;
     const bufferedBytes = raw.writableLength;
     const encoded = encodeWithinLimit(text, bufferedBytes, maxBufferedBytes + this.#oversizedBytes);
     if (encoded === null) this.drop();

@@ -1,8 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { deferredMultipart, multipart, negotiateFormats, serverSentEvents } from './stream-formats.ts';
+import {
+  deferredMultipart,
+  deferredServerSentEvents,
+  multipart,
+  negotiateFormats,
+  serverSentEvents,
+} from './stream-formats.ts';
 
 const nameOf = (format: unknown) =>
-  format === serverSentEvents
+  format === serverSentEvents || format === deferredServerSentEvents
     ? 'events'
     : format === multipart
       ? 'multipart'

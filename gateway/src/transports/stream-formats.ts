@@ -65,8 +65,8 @@ export const multipart: StreamFormat = {
   goAway: failure,
 };
 
-const deferredFailure = (errors: readonly GraphQLFormattedError[]) =>
-  `${part(JSON.stringify({ errors, hasNext: false }))}--\r\n`;
+const lastPayload = (errors: readonly GraphQLFormattedError[]) => JSON.stringify({ errors, hasNext: false });
+const deferredFailure = (errors: readonly GraphQLFormattedError[]) => `${part(lastPayload(errors))}--\r\n`;
 
 /**
  * Multipart HTTP for a result in parts (`@defer`), in the form of 2022-08-24.
@@ -82,6 +82,12 @@ export const deferredMultipart: StreamFormat = {
   complete: '--\r\n',
   fail: deferredFailure,
   goAway: deferredFailure,
+};
+
+/** Server-Sent Events for a result in parts (`@defer`): also the last payload of a failed one has `hasNext`. */
+export const deferredServerSentEvents: StreamFormat = {
+  ...serverSentEvents,
+  fail: (errors) => next(lastPayload(errors), null) + complete,
 };
 
 /** The formats that an Accept header selects, by type of operation. */
@@ -133,7 +139,8 @@ export function negotiateFormats(accept: string | undefined): AcceptedFormats {
   const [preferred] = negotiator.mediaTypes([...jsonTypes, eventStream]);
   return {
     subscription: stream === eventStream ? serverSentEvents : stream === multipartStream ? multipart : null,
-    deferred: deferred === eventStream ? serverSentEvents : deferred === deferredStream ? deferredMultipart : null,
+    deferred:
+      deferred === eventStream ? deferredServerSentEvents : deferred === deferredStream ? deferredMultipart : null,
     answer: preferred === eventStream ? serverSentEvents : preferred === undefined ? null : 'json',
   };
 }

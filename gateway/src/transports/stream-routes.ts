@@ -108,13 +108,11 @@ function wrapAnswer(
   const send = async (subscriber: Subscriber) => {
     const result = await operations.execute(operation, context);
     subscriber.next(operation.plan.hasDeferred ? stringifyPrimary(result) : stringify(result), null);
-    // Backpressure: the next parts are written when the client has read these.
-    await subscriber.flushed();
     if (hasLeft || !result.deferred) return;
+    // Parts do not wait for a slow client: the send budget counts bytes that are written, but not fetched data.
     for await (const chunk of result.deferred.chunks) {
       if (hasLeft) return;
       subscriber.next(stringifyChunk(chunk), null);
-      await subscriber.flushed();
     }
   };
   return {
