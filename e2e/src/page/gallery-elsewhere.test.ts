@@ -41,7 +41,7 @@ describe('gallery: callbacks', () => {
     await page.getByText('https://gone.example').waitFor();
     for (const state of ['Working', 'Retrying', 'Switched off'])
       await page.locator('.chip').getByText(state, { exact: true }).waitFor();
-    await page.getByRole('button', { name: 'Send to it again' }).waitFor();
+    await page.getByRole('button', { name: 'Resume sending' }).waitFor();
     // The start of the oldest outage.
     const since = await page.getByRole('textbox', { name: 'Failed since' }).inputValue();
     expect(Date.parse(since)).toBe(Math.floor(Date.parse(daysBefore) / 60_000) * 60_000);
@@ -61,6 +61,7 @@ describe('gallery: callbacks', () => {
     expect(await page.locator('.checks li[data-passed="false"]').count()).toBe(4);
     await page.locator('.checks li[data-passed="neutral"]').waitFor();
     await page.getByText('Not verified').first().waitFor();
+    await page.getByText('it answers 401').first().waitFor();
     await visitor.look('43-receiver-forged');
     expect(visitor.problems).toEqual([]);
   });
@@ -120,7 +121,8 @@ describe('gallery: everywhere', () => {
     await page.getByRole('button', { name: 'Sign in' }).click();
     await page.getByRole('alert').waitFor();
     await visitor.look('53-dark-sign-in-refused');
-    await page.getByRole('tab', { name: 'Sign up' }).click();
+    await page.getByRole('alert').getByRole('button', { name: 'Sign up' }).click();
+    expect(await page.getByRole('tab', { name: 'Sign up' }).getAttribute('aria-selected')).toBe('true');
     const user = await signUp(page);
     await setNext(stack.system, user, { delayMs: 4_000 });
     await page.getByRole('button', { name: 'Use the test receiver' }).click();

@@ -22,10 +22,12 @@ describe('gallery: requests', { concurrent: true }, () => {
     await setNext(stack.system, user, { delayMs: 36_000 });
     await requestVoucher(page);
     await page.getByText('The code will come by SMS. It also appears here.').waitFor({ timeout: 60_000 });
+    // Counted from the same start as the expected time.
+    await page.getByText(/^3\d s since the request$/).waitFor();
     await visitor.look('20-late-waiting');
     await readCode(page);
     await page.getByText('SMS simulated').waitFor();
-    await page.locator('.details .chip', { hasText: 'Late' }).waitFor();
+    await page.locator('.details .chip', { hasText: 'Ready, late' }).waitFor();
     // No SMS was sent, so that no SMS can be sent again.
     expect(await page.getByRole('button', { name: 'Send the SMS again' }).count()).toBe(0);
     await visitor.look('21-late-code');
@@ -40,6 +42,8 @@ describe('gallery: requests', { concurrent: true }, () => {
     await requestVoucher(page);
     await readCode(page);
     await page.getByText('Callback delivered').waitFor();
+    await page.getByText('Update automatically: done').waitFor();
+    expect(await page.getByRole('switch').isDisabled()).toBe(true);
     // The README shows this screenshot.
     await visitor.look('26-delivered');
     expect(visitor.problems).toEqual([]);
@@ -67,9 +71,12 @@ describe('gallery: requests', { concurrent: true }, () => {
     await page.getByText('Next callback attempt').waitFor();
     await page.getByText('Your server answered 503 Service Unavailable. Next attempt at').waitFor();
     await page.locator('.request-list .chip.pending', { hasText: 'Callback retrying' }).waitFor();
+    // The status of the request is the same in the list and in its details.
+    await page.locator('.request-list .chip.done', { hasText: 'Ready' }).waitFor();
+    await page.locator('.details .chip.done', { hasText: 'Ready' }).waitFor();
     await visitor.look('23-callback-retried');
     await page.getByRole('switch').click();
-    await page.getByText('Update automatically: off').waitFor();
+    await page.getByText(/Update automatically: off, as of \d/).waitFor();
     await page.locator('.light[data-phase="paused"]', { hasText: 'Paused' }).waitFor();
     await page.locator('.timeline li[data-state="pending"] time', { hasText: /^at \d/ }).waitFor();
     await visitor.look('24-paused');
@@ -100,6 +107,7 @@ describe('gallery: lists', () => {
     held.resolve();
     const notice = page.getByRole('alert').filter({ hasText: 'We couldn’t load' });
     await notice.waitFor();
+    await notice.getByText('The live connection works').waitFor();
     await visitor.look(`31-${name}-failed`);
     await page.unrouteAll({ behavior: 'wait' });
     await notice.getByRole('button', { name: 'Try again' }).click();
@@ -147,7 +155,12 @@ describe('gallery: lists', () => {
     await page.getByRole('button', { name: 'Search' }).click();
     await page.getByRole('alert').filter({ hasText: 'year, month, day' }).waitFor();
     expect(await from.getAttribute('aria-invalid')).toBe('true');
+    await page.getByText('The list below is not filtered').waitFor();
     await visitor.look('35-no-day');
+    await page.getByRole('button', { name: 'Clear' }).click();
+    expect([await from.inputValue(), await until.inputValue()]).toEqual(['', '']);
+    await page.getByText('The list below is not filtered').waitFor({ state: 'detached' });
+    await until.fill('2020-01-02');
     await from.fill('2020/1/1');
     await page.getByRole('button', { name: 'Search' }).click();
     await page.getByText('No voucher matches').waitFor();

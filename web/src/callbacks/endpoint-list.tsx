@@ -2,11 +2,15 @@ import { useClient } from 'urql';
 import { useCommands } from '../api/commands.tsx';
 import { operationErrorOf } from '../graphql/errors.ts';
 import { EnableEndpointDocument, EndpointsDocument, type EndpointsQuery } from '../graphql/generated.ts';
+import { LoadNotice } from '../live/load-notice.tsx';
 import { useLiveQuery } from '../live/use-live-query.ts';
 import { ListState } from '../ui/list-state.tsx';
 import { useMessages } from '../ui/messages.tsx';
-import { EmptyState, LoadNotice, Skeleton } from '../ui/notice.tsx';
+import { EmptyState, Skeleton } from '../ui/notice.tsx';
 import { dayText, timeText } from '../ui/time-text.ts';
+
+/** What needs the user stands first. */
+const rankOf = { DISABLED: 0, FAILING: 1, ACTIVE: 2 } as const;
 
 type Endpoint = NonNullable<NonNullable<EndpointsQuery['me']>['endpoints']>[number];
 
@@ -19,14 +23,14 @@ export function EndpointList() {
   const enable = async (url: string) => {
     const result = await client.mutation(EnableEndpointDocument, { url });
     if (result.error) return show({ kind: 'failed', text: operationErrorOf(result.error).message });
-    show({ kind: 'done', text: 'It is sent to again. What it missed: see “Recover failed deliveries” below.' });
+    show({ kind: 'done', text: 'Sending is resumed. What it missed is sent by “Recover failed deliveries”, below.' });
     retry();
   };
-  const endpoints = data?.me?.endpoints;
+  const endpoints = data?.me?.endpoints?.toSorted((one, other) => rankOf[one.state] - rankOf[other.state]);
   const toEnable = endpoints?.find(({ state }) => state === 'DISABLED')?.origin ?? 'https://your-server.example';
   useCommands([
     { label: 'List the endpoints', document: EndpointsDocument },
-    { label: 'Send to an endpoint again', document: EnableEndpointDocument, variables: { url: toEnable } },
+    { label: 'Resume sending to an endpoint', document: EnableEndpointDocument, variables: { url: toEnable } },
   ]);
   return (
     <section className="card" aria-labelledby="endpoints">
@@ -52,7 +56,7 @@ export function EndpointList() {
             <EndpointState endpoint={endpoint} />
             {endpoint.state === 'DISABLED' && (
               <button type="button" className="button" onClick={() => enable(endpoint.origin)}>
-                Send to it again
+                Resume sending
               </button>
             )}
           </li>
@@ -85,17 +89,20 @@ function EndpointState({ endpoint: { state, failingSince, disabledAt, lastSucces
       return (
         <>
           <span className="hint">
-            {failingSince && (
-              <>
-                Every attempt had failed since <Day of={failingSince} />.{' '}
-              </>
-            )}
+            Nothing is sent to it
             {disabledAt && (
               <>
-                Nothing has been sent to it since <Day of={disabledAt} />.{' '}
+                {' '}
+                since <Day of={disabledAt} />
               </>
             )}
-            What it missed is not sent by itself: press “Send to it again”, then recover failed deliveries below.
+            {failingSince && (
+              <>
+                , because every attempt had failed since <Day of={failingSince} />
+              </>
+            )}
+            . Once it works, press “Resume sending”. What it missed is not sent by itself: use “Recover failed
+            deliveries”, below.
           </span>
           <span className="chip failed">Switched off</span>
         </>

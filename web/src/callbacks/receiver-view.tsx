@@ -93,6 +93,9 @@ function Received({
           </li>
         ))}
       </ul>
+      {checks.some(({ passed }) => passed === false) && (
+        <p className="notice failed">What a server does: it answers 401, and does not use what was sent.</p>
+      )}
       <details>
         <summary>Headers and body</summary>
         <pre>
@@ -123,7 +126,7 @@ function useSecrets(): Secrets | null {
   return secrets;
 }
 
-/** Returns the event's type; an empty text if the body has another format. */
+/** Returns the event's type, or says that the body has none. */
 function typeOf({ body }: ReceivedRequest): string {
   try {
     const { type } = JSON.parse(body) as { type?: unknown };
@@ -131,7 +134,7 @@ function typeOf({ body }: ReceivedRequest): string {
   } catch {
     // The body may be anything, because anybody may post to a receiver.
   }
-  return 'Unknown event';
+  return 'The event type is missing';
 }
 
 /** Shows the result of the checks in a word. */

@@ -55,7 +55,7 @@ describe('signature', () => {
 
   it('duplicate: is neither right nor wrong', async () => {
     const steps = await verifySteps(received(), secrets, true);
-    expect(steps.at(-1)).toMatchObject({ title: 'The id was seen before', passed: null });
+    expect(steps.at(-1)).toMatchObject({ title: 'Duplicate: the id was seen before', passed: null });
   });
 
   it('timestamp: that is years old says so in years', async () => {

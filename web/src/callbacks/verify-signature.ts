@@ -58,7 +58,7 @@ export async function verifySteps(
           passed: matches,
         },
     {
-      title: isDuplicate ? 'The id was seen before' : 'The id is new',
+      title: isDuplicate ? 'Duplicate: the id was seen before' : 'The id is new',
       detail: `${id || 'None'}. Each attempt has the same id: a receiver answers a duplicate with 2xx, and drops it.`,
       passed: isDuplicate ? null : true,
     },

@@ -19,7 +19,7 @@ const advice: Record<string, string> = {
   RATE_LIMITED: 'Wait a moment, then try again.',
   USERNAME_TAKEN: 'Choose another username, or sign in if it is yours.',
   PHONE_NUMBER_TAKEN: 'Sign in with the account that has this number.',
-  PHONE_NUMBER_INVALID: 'Write it as +84909123456, or as you dial it at home.',
+  PHONE_NUMBER_INVALID: 'Write it with country code, e.g. +84 90 123 4567.',
   INVALID_CREDENTIALS: 'Sign up if you have no account yet.',
   SUBGRAPH_UNAVAILABLE: tryAgain,
   SESSION_STORE_UNAVAILABLE: 'Sign-ins can’t be checked at the moment.',

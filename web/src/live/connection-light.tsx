@@ -59,7 +59,12 @@ function describe(connection: Connection, now: number): Description {
     case 'live': {
       const { caughtUp, lost } = connection;
       if (caughtUp === null)
-        return { label: 'Live', short: 'Live', detail: 'Codes appear here as they arrive, over a WebSocket.' };
+        return {
+          label: 'Live',
+          short: 'Live',
+          detail:
+            'The live connection works: codes appear here as they arrive, over a WebSocket. A list that could not be read says so itself.',
+        };
       const missed = caughtUp === 1 ? '1 code' : `${caughtUp} codes`;
       const arrived =
         caughtUp === 0

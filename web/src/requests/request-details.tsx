@@ -5,12 +5,13 @@ import { useCommands } from '../api/commands.tsx';
 import { operationErrorOf } from '../graphql/errors.ts';
 import { type DeliveryDetailsFragment, RedeliverDocument, VoucherRequestDocument } from '../graphql/generated.ts';
 import { useIsLive, useLive } from '../live/live-context.tsx';
+import { LoadNotice } from '../live/load-notice.tsx';
 import { usePaused } from '../live/paused-context.tsx';
 import { useLiveQuery } from '../live/use-live-query.ts';
 import { CopyButton } from '../ui/copy-button.tsx';
 import { ListState } from '../ui/list-state.tsx';
 import { useMessages } from '../ui/messages.tsx';
-import { EmptyState, LoadNotice, Skeleton } from '../ui/notice.tsx';
+import { EmptyState, Skeleton } from '../ui/notice.tsx';
 import { timeText } from '../ui/time-text.ts';
 import { CallbackNotice } from './callback-notice.tsx';
 import { isFailingCallback } from './delivery-state.tsx';
@@ -39,7 +40,7 @@ export function RequestDetails({ id, isChosen }: { id: string; isChosen: boolean
       variables: { deliveryId: delivery.id },
     })),
   ]);
-  useRefresh(shown ?? null, paused, retry);
+  const isRefreshed = useRefresh(shown ?? null, paused, retry);
   const [isAwaited, setAwaited] = useState(false);
   if (shown?.status === 'PENDING' && !isAwaited) setAwaited(true);
 
@@ -66,7 +67,7 @@ export function RequestDetails({ id, isChosen }: { id: string; isChosen: boolean
       </header>
       <Code request={shown} code={shown.voucher?.code ?? arrival?.voucher.code ?? null} />
       <div className="list-head">
-        <PauseSwitch paused={paused} onChange={setPaused} />
+        <PauseSwitch paused={paused} isDone={!isRefreshed && isDone(shown)} onChange={setPaused} />
         <ListState error={error} onRetry={retry} />
       </div>
       {failing.map((delivery) => (
@@ -134,8 +135,8 @@ function Expectation({ request }: { request: Details }) {
   );
 }
 
-/** Reads the request again while a change is expected that causes no event. */
-function useRefresh(request: Details | null, paused: boolean, read: () => void) {
+/** Reads the request again while a change is expected that causes no event. Returns whether one is expected. */
+function useRefresh(request: Details | null, paused: boolean, read: () => void): boolean {
   const latest = useRef(read);
   latest.current = read;
   const isLive = useIsLive();
@@ -146,16 +147,37 @@ function useRefresh(request: Details | null, paused: boolean, read: () => void) 
     const timer = setTimeout(() => latest.current(), delayMs);
     return () => clearTimeout(timer);
   }, [request, delayMs]);
+  return delayMs !== null;
 }
 
-function PauseSwitch({ paused, onChange }: { paused: boolean; onChange(paused: boolean): void }) {
+/** Whether a request has its outcome, and none of its deliveries is still sent. */
+function isDone({ status, deliveries }: Details): boolean {
+  return status !== 'PENDING' && !deliveries?.some((delivery) => delivery.status === 'PENDING');
+}
+
+interface PauseSwitchProps {
+  paused: boolean;
+  /** Whether no update is to come. */
+  isDone: boolean;
+  onChange(paused: boolean): void;
+}
+
+function PauseSwitch({ paused, isDone, onChange }: PauseSwitchProps) {
   const id = useId();
+  const [pausedAt, setPausedAt] = useState(0);
+  const change = (live: boolean) => {
+    setPausedAt(Date.now());
+    onChange(!live);
+  };
   return (
     <span className="switch-row">
-      <Switch.Root id={id} className="switch" checked={!paused} onCheckedChange={(live) => onChange(!live)}>
+      <Switch.Root id={id} className="switch" checked={!paused} disabled={isDone && !paused} onCheckedChange={change}>
         <Switch.Thumb className="switch-thumb" />
       </Switch.Root>
-      <label htmlFor={id}>Update automatically{paused && ': off. Your request continues.'}</label>
+      <label htmlFor={id}>
+        Update automatically
+        {paused ? `: off, as of ${timeText(pausedAt)}` : isDone && ': done'}
+      </label>
     </span>
   );
 }

@@ -2,12 +2,13 @@ import { type RefObject, useMemo, useState } from 'react';
 import { Link } from 'wouter';
 import type { VoucherRequestsQuery } from '../graphql/generated.ts';
 import { type Arrival, useIsLive, useLive } from '../live/live-context.tsx';
+import { LoadNotice } from '../live/load-notice.tsx';
 import { useLiveQuery } from '../live/use-live-query.ts';
 import { usePolling } from '../live/use-polling.ts';
 import { withArrivals } from '../live/with-arrivals.ts';
 import { useHeldRows } from '../ui/held-rows.ts';
 import { ListState } from '../ui/list-state.tsx';
-import { EmptyState, LoadNotice, Skeleton } from '../ui/notice.tsx';
+import { EmptyState, Skeleton } from '../ui/notice.tsx';
 import { Pager } from '../ui/pager.tsx';
 import { timeText, timeZoneName } from '../ui/time-text.ts';
 import { DeliveryChip, isFailingCallback } from './delivery-state.tsx';
@@ -88,7 +89,7 @@ function Rows({ list, requests, current, isBusy, isPrevious }: RowsProps) {
           <Link href={`/requests/${request.id}`} aria-current={request.id === current ? 'true' : undefined}>
             <time dateTime={request.requestedAt}>{timeText(Date.parse(request.requestedAt))}</time>
             <span className="row-code">{textOf(request, arrivals.get(request.id))}</span>
-            <RowChip request={request} arrival={arrivals.get(request.id)} />
+            <RowState request={request} arrival={arrivals.get(request.id)} />
           </Link>
         </li>
       ))}
@@ -116,11 +117,13 @@ function textOf({ voucher, status }: Request, arrival: Arrival | undefined) {
   return status === 'PENDING' ? 'No code yet' : 'No voucher';
 }
 
-/**
- * Shows one state per row, so that no row grows by another line. A failing callback is shown rather than an arrived
- * code.
- */
-function RowChip({ request, arrival }: { request: Request; arrival: Arrival | undefined }) {
+/** The status as the details show it, after a note of a callback that fails. */
+function RowState({ request, arrival }: { request: Request; arrival: Arrival | undefined }) {
   const failing = request.deliveries?.find(isFailingCallback);
-  return failing ? <DeliveryChip delivery={failing} /> : <StatusChip request={request} arrival={arrival} />;
+  return (
+    <span className="row-state">
+      {failing && <DeliveryChip delivery={failing} />}
+      <StatusChip request={request} arrival={arrival} />
+    </span>
+  );
 }

@@ -13,7 +13,7 @@ export function StatusChip({
   if (status === 'PENDING' && !codeStatus) return <span className="chip pending">In progress</span>;
   if (status === 'FAILED') return <span className="chip failed">Failed</span>;
   return codeStatus === 'LATE_SUCCESS' ? (
-    <span className="chip late">Late</span>
+    <span className="chip late">Ready, late</span>
   ) : (
     <span className="chip done">Ready</span>
   );

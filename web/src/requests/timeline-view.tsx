@@ -44,9 +44,11 @@ export function TimelineView({ entries, paused }: { entries: readonly Entry[]; p
   );
 }
 
-function waitText({ at, isScheduled }: Entry, lastAt: number, now: number): string {
+function waitText({ at, since, isScheduled }: Entry, lastAt: number, now: number): string {
   if (isScheduled && at > now) return `in ${formatSeconds(Math.ceil((at - now) / 1_000) * 1_000)}`;
-  return `${formatSeconds(now - lastAt)} so far`;
+  return since === undefined
+    ? `${formatSeconds(now - lastAt)} so far`
+    : `${formatSeconds(now - since)} since the request`;
 }
 
 /** Returns the text of a pending entry while updates are paused, when its time does not run. */

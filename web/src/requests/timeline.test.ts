@@ -59,6 +59,13 @@ describe('timeline', () => {
     ]);
   });
 
+  it('timeline: counts the wait for the provider from the request', () => {
+    for (const acknowledged of [undefined, acknowledgement])
+      expect(timelineOf(pending, undefined, acknowledged).at(-1)).toMatchObject({
+        since: Date.parse(pending.requestedAt),
+      });
+  });
+
   it('timeline: shows an acknowledgement that the server has not stored yet', () => {
     const entries = timelineOf(pending, undefined, acknowledgement);
     expect(entries.map(({ key, at, state }) => [key, new Date(at).toISOString(), state])).toEqual([

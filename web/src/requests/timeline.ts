@@ -15,6 +15,8 @@ export interface Entry {
   /** When it happened, in milliseconds since the epoch. For a pending entry, the time by which it is expected. */
   at: number;
   state: 'done' | 'failed' | 'pending' | 'neutral';
+  /** From when the wait of a pending entry is counted, if not from the entry before. */
+  since?: number;
   /** Whether a pending entry happens exactly at `at`, and not at some time before. */
   isScheduled?: boolean;
   /** The beginning of a receiver's response. */
@@ -101,6 +103,7 @@ function nextOfProvider(
       title: 'The provider is making your code',
       detail: expectationOf(Date.parse(expectedBy), now),
       at: Date.parse(expectedBy),
+      since: Date.parse(requestedAt),
       state: 'pending',
     };
   return {
@@ -108,6 +111,7 @@ function nextOfProvider(
     title: 'Waiting for the provider’s answer',
     detail: 'If the provider is away, the gateway asks it again until it answers.',
     at: Date.parse(requestedAt) + answerWithinMs,
+    since: Date.parse(requestedAt),
     state: 'pending',
   };
 }

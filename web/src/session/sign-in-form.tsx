@@ -30,11 +30,14 @@ export function SignInForm({
   mode,
   username = '',
   action,
+  onSwitch,
 }: {
   mode: 'sign-up' | 'sign-in';
   username?: string;
   /** Shown beside the button. */
   action?: ReactNode;
+  /** Shows the other form: errors that name it have a link to it. */
+  onSwitch?: () => void;
 }) {
   const { store } = useSession();
   const client = useClient();
@@ -66,7 +69,13 @@ export function SignInForm({
       });
   }
 
-  const errorAt = (field: string) => (error?.field === field ? `${error.message} ${error.advice ?? ''}` : null);
+  const advice = error?.advice && onSwitch ? linkedAdvice(error.advice, onSwitch) : error?.advice;
+  const errorAt = (field: string) =>
+    error?.field === field ? (
+      <>
+        {error.message} {advice}
+      </>
+    ) : null;
   const isAtField = ['username', 'phoneNumber', 'password'].includes(error?.field ?? '');
   return (
     <form className="form" onSubmit={submit}>
@@ -89,9 +98,9 @@ export function SignInForm({
           name="phoneNumber"
           type="tel"
           autoComplete="tel"
-          placeholder="0909123456"
+          placeholder="+84 90 123 4567"
           required
-          hint="Late codes are sent there by SMS."
+          hint="With country code, e.g. +84 90 123 4567. Late codes come there by SMS."
           error={errorAt('phoneNumber')}
         />
       )}
@@ -106,7 +115,7 @@ export function SignInForm({
         hint={isNew ? 'At least 7 characters.' : undefined}
         error={errorAt('password')}
       />
-      {error && !isAtField && <ErrorNotice error={error} />}
+      {error && !isAtField && <ErrorNotice error={error} advice={advice} />}
       <p className="buttons">
         <button type="submit" className="button primary" disabled={busy}>
           {busy ? 'One moment…' : isNew ? 'Sign up' : 'Sign in'}
@@ -114,6 +123,22 @@ export function SignInForm({
         {action}
       </p>
     </form>
+  );
+}
+
+/** Makes “sign in” or “sign up” in a text a link to that form. */
+function linkedAdvice(text: string, onSwitch: () => void): ReactNode {
+  const [before, name, after] = text.split(/(sign (?:in|up))/i);
+  return name ? (
+    <>
+      {before}
+      <button type="button" className="link" onClick={onSwitch}>
+        {name}
+      </button>
+      {after}
+    </>
+  ) : (
+    text
   );
 }
 

@@ -1,5 +1,5 @@
 import { Tabs } from 'radix-ui';
-import { useEffect } from 'react';
+import { useEffect, useRef } from 'react';
 import { ApiButton } from '../api/api-button.tsx';
 import { Brand } from '../brand.tsx';
 import { SignInForm } from './sign-in-form.tsx';
@@ -12,6 +12,9 @@ export function Welcome({ onFocus }: { onFocus(): void }) {
   useEffect(() => {
     document.title = 'Voucher gateway';
   }, []);
+  const tabs = useRef<HTMLDivElement>(null);
+  // A tab that gets the focus is selected.
+  const show = (mode: string) => tabs.current?.querySelector<HTMLElement>(`[data-mode="${mode}"]`)?.focus();
   return (
     <>
       <header className="top">
@@ -39,15 +42,19 @@ export function Welcome({ onFocus }: { onFocus(): void }) {
         </section>
         <section className="card" aria-label="Account">
           <Tabs.Root defaultValue="sign-up">
-            <Tabs.List className="tabs" aria-label="Sign up or sign in">
-              <Tabs.Trigger value="sign-up">Sign up</Tabs.Trigger>
-              <Tabs.Trigger value="sign-in">Sign in</Tabs.Trigger>
+            <Tabs.List ref={tabs} className="tabs" aria-label="Sign up or sign in">
+              <Tabs.Trigger value="sign-up" data-mode="sign-up">
+                Sign up
+              </Tabs.Trigger>
+              <Tabs.Trigger value="sign-in" data-mode="sign-in">
+                Sign in
+              </Tabs.Trigger>
             </Tabs.List>
             <Tabs.Content value="sign-up">
-              <SignInForm mode="sign-up" />
+              <SignInForm mode="sign-up" onSwitch={() => show('sign-in')} />
             </Tabs.Content>
             <Tabs.Content value="sign-in">
-              <SignInForm mode="sign-in" />
+              <SignInForm mode="sign-in" onSwitch={() => show('sign-up')} />
             </Tabs.Content>
           </Tabs.Root>
         </section>

@@ -5,7 +5,7 @@ interface FieldProps extends InputHTMLAttributes<HTMLInputElement> {
   label: string;
   hint?: ReactNode;
   /** Why the value was refused. */
-  error?: string | null;
+  error?: ReactNode;
   /** Shown beside the label. */
   action?: ReactNode;
   /** Shown beside the input. */

@@ -1,12 +1,21 @@
-import { type OperationError, tryAgain } from '../graphql/errors.ts';
+import type { ReactNode } from 'react';
+import type { OperationError } from '../graphql/errors.ts';
 
-/** An error with what to do about it. */
-export function ErrorNotice({ error, onRetry }: { error: OperationError; onRetry?: () => void }) {
+/** An error with what to do about it. `advice` may have a link, and replaces the text of the error. */
+export function ErrorNotice({
+  error,
+  advice = error.advice,
+  onRetry,
+}: {
+  error: OperationError;
+  advice?: ReactNode;
+  onRetry?: () => void;
+}) {
   return (
     <div className="notice failed" role="alert">
       <div>
         <p>
-          <strong>{error.message}</strong> {error.advice}
+          <strong>{error.message}</strong> {advice}
         </p>
         <ErrorCode code={error.code} />
       </div>
@@ -19,25 +28,8 @@ export function ErrorNotice({ error, onRetry }: { error: OperationError; onRetry
   );
 }
 
-/** Says that something could not be loaded, in words that do not depend on the service that failed. */
-export function LoadNotice({ what, error, onRetry }: { what: string; error: OperationError; onRetry: () => void }) {
-  return (
-    <div className="notice failed" role="alert">
-      <div>
-        <p>
-          <strong>We couldn’t load {what}.</strong> {error.advice !== tryAgain && error.advice}
-        </p>
-        <ErrorCode code={error.code} />
-      </div>
-      <button type="button" className="button quiet" onClick={onRetry}>
-        Try again
-      </button>
-    </div>
-  );
-}
-
 /** Shows the error's code, for a report of the error. */
-function ErrorCode({ code }: { code: string }) {
+export function ErrorCode({ code }: { code: string }) {
   return (
     <small className="code-name">
       Code: <code>{code}</code>
@@ -46,7 +38,7 @@ function ErrorCode({ code }: { code: string }) {
 }
 
 /** Shown in place of an empty list. */
-export function EmptyState({ title, children }: { title: string; children: React.ReactNode }) {
+export function EmptyState({ title, children }: { title: string; children: ReactNode }) {
   return (
     <div className="empty">
       <strong>{title}</strong>

@@ -25,7 +25,12 @@ function Fields({ initial, onChange }: { initial: FilterTexts; onChange(next: UR
     if (found.from === null && found.to === null) onChange(parametersOf(texts));
   }
   const set = (name: keyof FilterTexts) => (text: string) => setTexts((before) => ({ ...before, [name]: text }));
-  const isFiltered = Object.values(initial).some((text) => text !== '');
+  const isFiltered = !isEmpty(initial);
+  function clear() {
+    setTexts(noTexts);
+    setErrors(errorsOf(noTexts));
+    if (isFiltered) onChange(new URLSearchParams());
+  }
   return (
     <form className="filter" onSubmit={submit} noValidate>
       <Field
@@ -42,15 +47,17 @@ function Fields({ initial, onChange }: { initial: FilterTexts; onChange(next: UR
         <button type="submit" className="button">
           Search
         </button>
-        <button
-          type="button"
-          className="button quiet"
-          disabled={!isFiltered}
-          onClick={() => onChange(new URLSearchParams())}
-        >
+        <button type="button" className="button quiet" disabled={!isFiltered && isEmpty(texts)} onClick={clear}>
           Clear
         </button>
       </span>
+      {(errors.from || errors.to) && (
+        <p className="hint">Correct the date, then search again. The list below is not filtered by it.</p>
+      )}
     </form>
   );
 }
+
+const noTexts: FilterTexts = { code: '', from: '', to: '' };
+
+const isEmpty = (texts: FilterTexts) => Object.values(texts).every((text) => text === '');
