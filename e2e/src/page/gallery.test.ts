@@ -74,6 +74,9 @@ describe('gallery: requests', { concurrent: true }, () => {
     // The status of the request is the same in the list and in its details.
     await page.locator('.request-list .chip.done', { hasText: 'Ready' }).waitFor();
     await page.locator('.details .chip.done', { hasText: 'Ready' }).waitFor();
+    // The note beside the status does not make the row higher.
+    const row = await page.locator('.request-list .rows li').boundingBox();
+    expect(row?.height).toBeLessThan(50);
     await visitor.look('23-callback-retried');
     await page.getByRole('switch').click();
     await page.getByText(/Update automatically: off, as of \d/).waitFor();
