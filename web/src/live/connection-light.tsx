@@ -2,9 +2,9 @@ import { formatSeconds } from '../ui/duration.ts';
 import { PopoverButton } from '../ui/popover.tsx';
 import { timeText } from '../ui/time-text.ts';
 import { useNow } from '../ui/use-now.ts';
+import type { Close, Connection, Lost } from './connection-state.ts';
 import { useConnection, useLive } from './live-context.tsx';
 import { useIsPaused } from './paused-context.tsx';
-import type { Close, Connection, Lost } from './voucher-feed.ts';
 
 interface Description {
   label: string;

@@ -11,9 +11,9 @@ import {
 import { useClient } from 'urql';
 import { EndOfFeedDocument } from '../graphql/generated.ts';
 import { useSession } from '../session/session-context.tsx';
+import type { Connection } from './connection-state.ts';
 import {
   type Acknowledgement,
-  type Connection,
   type FailedRequest,
   openVoucherFeed,
   type ReceivedVoucher,

@@ -8,38 +8,13 @@ import {
   VoucherRequestFailedDocument,
   type VoucherRequestFailedSubscription,
 } from '../graphql/generated.ts';
+import { type Close, type ConnectionState, createConnectionState } from './connection-state.ts';
 
 export type ReceivedVoucher = VoucherReceivedSubscription['voucherReceived']['node'];
 export type Acknowledgement = VoucherRequestAcknowledgedSubscription['voucherRequestAcknowledged'];
 export type FailedRequest = VoucherRequestFailedSubscription['voucherRequestFailed'];
 
-/** The code and reason with which a connection was closed. */
-export interface Close {
-  code: number;
-  reason: string;
-}
-
-/** When and why a connection was lost. */
-export interface Lost {
-  since: number;
-  closed: Close | null;
-}
-
-/** The state of the WebSocket, as the connection light shows it. */
-export type Connection =
-  | { phase: 'connecting' }
-  /**
-   * `caughtUp` counts the codes that were missed since `lost`, and then received. Both are null for the first
-   * connection.
-   */
-  | { phase: 'live'; since: number; caughtUp: number | null; lost: Lost | null }
-  | ({ phase: 'reconnecting' } & Lost)
-  | { phase: 'closed'; closed: Close | null };
-
-export interface VoucherFeed extends Disposable {
-  connection(): Connection;
-  onConnection(listener: () => void): () => void;
-}
+export interface VoucherFeed extends Disposable, Pick<ConnectionState, 'connection' | 'onConnection'> {}
 
 export interface VoucherFeedOptions {
   url: string;
@@ -75,14 +50,8 @@ const sessionEnded = 4403;
 export function openVoucherFeed(options: VoucherFeedOptions): VoucherFeed {
   const { url, token, onVoucher, onAcknowledged, onFailure, onReconnect, onSessionEnd, now = Date.now } = options;
   const seen = new Set<string>();
-  const listeners = new Set<() => void>();
+  const state = createConnectionState({ isResumed: options.isResumed, now });
   let cursor = options.after;
-  let connection: Connection = { phase: 'connecting' };
-  let connectedBefore = options.isResumed;
-  const change = (next: Connection) => {
-    connection = next;
-    for (const listener of listeners) listener();
-  };
 
   const client: Client = createClient({
     url,
@@ -93,22 +62,14 @@ export function openVoucherFeed(options: VoucherFeedOptions): VoucherFeed {
     retryWait: (retries) => new Promise((resolve) => setTimeout(resolve, retryDelayMs(retries))),
     shouldRetry: (event) => closeOf(event)?.code !== sessionEnded,
     on: {
-      connected: (_socket, _payload, wasRetry) => {
-        const lost =
-          connection.phase === 'reconnecting' ? { since: connection.since, closed: connection.closed } : null;
-        change({ phase: 'live', since: now(), caughtUp: wasRetry || connectedBefore ? 0 : null, lost });
-        if (connectedBefore) onReconnect();
-        connectedBefore = true;
+      connected: (_socket, _payload, isRetry) => {
+        if (state.connected(isRetry)) onReconnect();
       },
       closed: (event) => {
         const closed = closeOf(event);
-        if (closed?.code === sessionEnded) {
-          change({ phase: 'closed', closed });
-          onSessionEnd();
-        } else if (connection.phase !== 'closed') {
-          const since = connection.phase === 'reconnecting' ? connection.since : now();
-          change({ phase: 'reconnecting', since, closed });
-        }
+        if (closed?.code !== sessionEnded) return state.lost(closed);
+        state.end(closed);
+        onSessionEnd();
       },
       ping: (received) => {
         if (!received) watchPong();
@@ -143,12 +104,7 @@ export function openVoucherFeed(options: VoucherFeedOptions): VoucherFeed {
         seen.add(node.id);
         const [oldest] = seen;
         if (oldest && seen.size > maxSeen) seen.delete(oldest);
-        if (
-          connection.phase === 'live' &&
-          connection.caughtUp !== null &&
-          Date.parse(node.receivedAt) < connection.since
-        )
-          change({ ...connection, caughtUp: connection.caughtUp + 1 });
+        state.received(node.receivedAt);
         onVoucher(node, now(), reached);
       },
       error: endFeed,
@@ -172,22 +128,17 @@ export function openVoucherFeed(options: VoucherFeedOptions): VoucherFeed {
 
   /** Ends the feed after a refused subscription, or after a close that must not be retried. */
   function endFeed(error: unknown): void {
-    if (connection.phase === 'closed') return;
+    if (state.connection().phase === 'closed') return;
     const reason = Array.isArray(error) ? String(error[0]?.message) : 'The subscription was refused.';
-    change({ phase: 'closed', closed: closeOf(error) ?? { code: 0, reason } });
+    state.end(closeOf(error) ?? { code: 0, reason });
   }
 
   return {
-    connection: () => connection,
-    onConnection(listener) {
-      listeners.add(listener);
-      return () => {
-        listeners.delete(listener);
-      };
-    },
+    connection: state.connection,
+    onConnection: state.onConnection,
     [Symbol.dispose]() {
       clearTimeout(pongTimer);
-      listeners.clear();
+      state.silence();
       leaveVouchers();
       leaveFailures();
       leaveAcknowledgements();

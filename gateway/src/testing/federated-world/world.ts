@@ -6,15 +6,18 @@ import { type DocumentNode, execute, type GraphQLError, getOperationAST, parse, 
 import { compileOperation } from '../../execution/compile-operation.ts';
 import type { SubgraphRequest } from '../../execution/subgraph/subgraph.ts';
 import { type SubgraphResponse, toSubgraphResponse } from '../../execution/subgraph/subgraph-response.ts';
-import { fragmentsOf } from '../../operations/parse-document.ts';
+import { fragmentsOf, parseDocument } from '../../operations/parse-document.ts';
 import { createPlanOperation } from '../../planning/plan-operation.ts';
 import { isEmptyOperation, resolveConditions } from '../../planning/resolve-conditions.ts';
+import { createLimitGuard, type OperationLimits } from '../../request/limits.ts';
 import { readConditions } from '../../request/variables.ts';
 import { toClientSchema } from '../../supergraph/read-supergraph.ts';
 import { mergeParts } from '../operations/merge-parts.ts';
 import { anonymous } from '../operations/operations.ts';
 import { generateSupergraph } from './supergraph.ts';
 import { createFieldResolver } from './values.ts';
+
+const limitless = createLimitGuard({} as OperationLimits, { mode: 'measure', log: silentLog });
 
 /** Changes or replaces a subgraph's response. It may throw, to simulate a subgraph that can't be reached. */
 export type Fault = (subgraph: string, response: SubgraphResponse) => SubgraphResponse;
@@ -77,7 +80,7 @@ export function createWorld(seed: number, knowsAll = false) {
   };
 
   const read = ({ text, variables }: ExecutionOptions) => {
-    const document = parse(text);
+    const { document } = parseDocument(text, limitless);
     const definition = getOperationAST(document);
     if (!definition) throw new Error('no operation');
     const conditions = readConditions(['yes', 'no'], definition, variables);
