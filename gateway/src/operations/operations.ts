@@ -3,8 +3,7 @@ import type { Log } from '@voucher-gateway/platform/process/log';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { type DocumentNode, getOperationAST, type OperationDefinitionNode } from 'graphql';
 import type { GatewayContext } from '../context.ts';
-import { type DeferredParts, JsonResult } from '../execution/response/json-result.ts';
-import type { ResponseLimit } from '../execution/response/output.ts';
+import type { JsonResult } from '../execution/response/json-result.ts';
 import { createFailureMask } from '../federation/failure-mask.ts';
 import type { ExecutableOperation, Federation } from '../federation/federation.ts';
 import type { ReloadableFederation } from '../federation/reloadable-federation.ts';
@@ -15,10 +14,10 @@ import { createGate } from '../scheduling/gate.ts';
 import { createLoopShare } from '../scheduling/loop-share.ts';
 import { requesterOf } from '../scheduling/wait-queue.ts';
 import { createDocuments, type Documents, type KnownDocument } from './documents.ts';
+import { createExecute } from './execute.ts';
 import { createPersistedQueries, type PersistedQueries, persistedQueryHash, sha256 } from './persisted-queries.ts';
 import { isPublicOperation } from './public-fields.ts';
-import { isLargerThan } from './response-size.ts';
-import { createSharedReads, type Execute } from './shared-reads.ts';
+import { createSharedReads } from './shared-reads.ts';
 
 /** An operation as a client sends it. */
 export interface OperationRequest {
@@ -89,17 +88,11 @@ export interface OperationsOptions {
   log: Log;
 }
 
-/** An operation with more selections is large, and waits for its share of the event loop. */
-const maxSmallSelections = 500;
-/** Measured time on the event loop per selection, for request, response and execution. */
-const msPerSelection = 0.001;
 /**
  * Number of new texts that are parsed or planned concurrently. Further texts wait unparsed, because a parsed text takes
  * up to 1 MiB. Two are enough: while the only planner plans one text, the next text is parsed.
  */
 const newTextsAtOnce = 2;
-/** Limit of the estimated time of one execution. In measure mode an operation may have millions of selections. */
-const maxFollowingMs = 100;
 
 export function createOperations({
   federation: reloadable,
@@ -111,9 +104,8 @@ export function createOperations({
   log,
 }: OperationsOptions): Operations {
   const guard = createLimitGuard(limits, { mode, log });
-  const maxBytes = limits.MAX_RESPONSE_BYTES;
-  const responseLimit: ResponseLimit = { maxBytes, exceed: () => guard.exceed('MAX_RESPONSE_BYTES') };
   const loopShare = createLoopShare({ share: largeOperationsShare });
+  const execute = createExecute({ maxBytes: limits.MAX_RESPONSE_BYTES, guard, loopShare });
   const newTexts = createGate({ atOnce: newTextsAtOnce });
   const persistedQueries = createPersistedQueries();
   const mask = createFailureMask(log);
@@ -145,30 +137,6 @@ export function createOperations({
     const checked = { text, document, fragments, operationName, variables, definition, selections, conditions };
     const takesDeferred = known.mayDefer && takesParts && definition.operation !== 'subscription';
     return { ...checked, takesDeferred, variant, federation };
-  };
-
-  const execute: Execute<Operation> = async (operation, context) => {
-    const { selections, text } = operation;
-    if (selections > maxSmallSelections)
-      await loopShare.run(() => {}, {
-        requester: requesterOf(context),
-        bytes: 2 * text.length,
-        followingMs: Math.min(selections * msPerSelection, maxFollowingMs),
-      });
-    context.place?.[Symbol.dispose]();
-    // A response that depends on the client's rights must not be cached for other clients.
-    if (context.identity && operation.variant.grants) context.restrictCaching?.('private');
-    let isComplete = false;
-    try {
-      const result = await operation.federation.execute(operation, context, responseLimit);
-      const bytes = Buffer.byteLength(result.dataJson);
-      if (bytes > maxBytes || (result.errors && isLargerThan(result.errors, maxBytes - bytes))) responseLimit.exceed();
-      if (result.deferred) return limitDeferred(result, result.deferred, maxBytes - bytes, responseLimit);
-      isComplete = !result.errors;
-      return result;
-    } finally {
-      if (!isComplete) context.restrictCaching?.('no-store');
-    }
   };
 
   return {
@@ -209,26 +177,6 @@ export function createOperations({
     },
     execute: shareReads ? createSharedReads(execute) : execute,
   };
-}
-
-/** Limits the bytes of a result's deferred parts. */
-function limitDeferred(
-  { dataJson, errors = [] }: JsonResult,
-  { chunks, settled }: DeferredParts,
-  maxBytes: number,
-  { exceed }: ResponseLimit,
-): JsonResult {
-  const limit = async function* () {
-    let left = maxBytes;
-    for await (const chunk of chunks) {
-      for (const { dataJson, errors } of chunk.parts) {
-        left -= Buffer.byteLength(dataJson);
-        if (left < 0 || isLargerThan(errors, left)) exceed();
-      }
-      yield chunk;
-    }
-  };
-  return new JsonResult(dataJson, errors, { chunks: limit(), settled });
 }
 
 /** Returns the text of a request, or the persisted text for its hash, and the hash, if there is one. */

@@ -1,0 +1,83 @@
+import type { GatewayContext } from '../context.ts';
+import { type DeferredParts, JsonResult } from '../execution/response/json-result.ts';
+import type { ResponseLimit } from '../execution/response/output.ts';
+import type { ExecutableOperation, Federation } from '../federation/federation.ts';
+import type { PlanVariant } from '../planning/plan.ts';
+import type { LimitGuard } from '../request/limits.ts';
+import type { LoopShare } from '../scheduling/loop-share.ts';
+import { requesterOf } from '../scheduling/wait-queue.ts';
+import { isLargerThan } from './response-size.ts';
+
+/** A planned operation, with the federation that planned it. */
+interface PlannedOperation extends ExecutableOperation {
+  text: string;
+  variant: PlanVariant;
+  federation: Federation;
+}
+
+export interface ExecuteOptions {
+  /** Limit of a response's bytes, over all its parts. */
+  maxBytes: number;
+  guard: LimitGuard;
+  /** The share of the event loop in which large operations are executed. */
+  loopShare: LoopShare;
+}
+
+/** An operation with more selections is large, and waits for its share of the event loop. */
+const maxSmallSelections = 500;
+/** Measured time on the event loop per selection, for request, response and execution. */
+const msPerSelection = 0.001;
+/** Limit of the estimated time of one execution. In measure mode an operation may have millions of selections. */
+const maxFollowingMs = 100;
+
+/** Creates `Operations.execute`. */
+export function createExecute({ maxBytes, guard, loopShare }: ExecuteOptions) {
+  const responseLimit: ResponseLimit = { maxBytes, exceed: () => guard.exceed('MAX_RESPONSE_BYTES') };
+  return async (operation: PlannedOperation, context: GatewayContext): Promise<JsonResult> => {
+    const { selections, text } = operation;
+    if (selections > maxSmallSelections)
+      await loopShare.run(() => {}, {
+        requester: requesterOf(context),
+        bytes: 2 * text.length,
+        followingMs: Math.min(selections * msPerSelection, maxFollowingMs),
+      });
+    context.place?.[Symbol.dispose]();
+    // A response that depends on the client's rights must not be cached for other clients.
+    if (context.identity && operation.variant.grants) context.restrictCaching?.('private');
+    let isComplete = false;
+    try {
+      const result = await operation.federation.execute(operation, context, responseLimit);
+      const bytes = Buffer.byteLength(result.dataJson);
+      if (bytes > maxBytes || (result.errors && isLargerThan(result.errors, maxBytes - bytes))) responseLimit.exceed();
+      if (result.deferred) return limitDeferred(result, result.deferred, maxBytes - bytes, responseLimit);
+      isComplete = !result.errors;
+      return result;
+    } finally {
+      if (!isComplete) context.restrictCaching?.('no-store');
+    }
+  };
+}
+
+/** Limits the bytes of a result's deferred parts. */
+function limitDeferred(
+  { dataJson, errors = [] }: JsonResult,
+  { chunks, settled }: DeferredParts,
+  maxBytes: number,
+  { exceed }: ResponseLimit,
+): JsonResult {
+  const limit = async function* () {
+    let left = maxBytes;
+    // In measure mode `exceed` only logs: one line per response is enough.
+    let isExceeded = false;
+    for await (const chunk of chunks) {
+      for (const { dataJson, errors } of chunk.parts) {
+        left -= Buffer.byteLength(dataJson);
+        if (isExceeded || (left >= 0 && !isLargerThan(errors, left))) continue;
+        isExceeded = true;
+        exceed();
+      }
+      yield chunk;
+    }
+  };
+  return new JsonResult(dataJson, errors, { chunks: limit(), settled });
+}
