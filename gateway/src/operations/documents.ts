@@ -9,7 +9,7 @@ import type { Conditions, Variables } from '../request/variables.ts';
 import type { LoopShare } from '../scheduling/loop-share.ts';
 import type { Requester } from '../scheduling/wait-queue.ts';
 import { createComplexityCheck } from './check-complexity.ts';
-import { fragmentsOf, parseDocument } from './parse-document.ts';
+import { countTokens, fragmentsOf, parseCounted } from './parse-document.ts';
 import { sha256 } from './persisted-queries.ts';
 import { createPlanCache } from './plan-cache.ts';
 import { SegmentedCache } from './segmented-cache.ts';
@@ -102,8 +102,8 @@ export function createDocuments({ federation, guard, loopShare, introspection }:
   const plans = createPlanCache(planner);
   const checkComplexity = createComplexityCheck({ supergraph, guard, introspection });
 
-  const parseNew = (text: string): KnownDocument => {
-    const { document, tokens } = parseDocument(text, guard);
+  const parseNew = (text: string, tokens: number): KnownDocument => {
+    const document = parseCounted(text);
     const hash = sha256(text);
     const known = {
       hash,
@@ -140,7 +140,10 @@ export function createDocuments({ federation, guard, loopShare, introspection }:
       const key = keyOf(text);
       const cached = documents.get(key);
       if (cached) return cached;
-      return loopShare.run(() => documents.get(key) ?? parseNew(text), { requester, bytes: 2 * text.length });
+      // Two steps, so that a large text does not take one long turn of the event loop.
+      const work = { requester, bytes: 2 * text.length };
+      const tokens = await loopShare.run(() => countTokens(text, guard), work);
+      return loopShare.run(() => documents.get(key) ?? parseNew(text, tokens), work);
     },
     check: ({ fragments }, operation, variables) => checkComplexity(fragments, operation, variables),
     findPlan: (known, operation) => plans.find(planKeyOf(known, operation)),

@@ -151,7 +151,9 @@ export function createOperations({
       const federation = reloadable.current;
       const documents = documentsFor(federation);
       const known = await documents.parse(text, requester);
-      const checked = check(federation, known, request, variables, context, takesDeferred);
+      const checkNow = () => check(federation, known, request, variables, context, takesDeferred);
+      const work = { requester, bytes: 2 * text.length };
+      const checked = isNew ? await loopShare.run(checkNow, work) : checkNow();
       const plan = await documents.plan(known, checked, requester).catch((error: unknown) => {
         throw mask.maskThrown(error, context);
       });

@@ -23,16 +23,31 @@ export interface ParsedDocument {
 }
 
 /**
- * Parses a document within limits. First the lexer counts tokens and levels of brackets, without recursion, so that the
- * recursive parser can't exceed the stack.
+ * Parses a document within limits, in two steps that can run in different turns of the event loop. First
+ * {@link countTokens} counts tokens and levels of brackets, without recursion, so that the recursive parser of
+ * {@link parseCounted} can't exceed the stack.
  *
  * @throws GraphQLError GRAPHQL_PARSE_FAILED
- * @throws CodedError OPERATION_TOO_COMPLEX
+ * @throws CodedError OPERATION_TOO_COMPLEX, BAD_USER_INPUT
  */
 export function parseDocument(text: string, guard: LimitGuard): ParsedDocument {
+  const tokens = countTokens(text, guard);
+  return { document: parseCounted(text), tokens };
+}
+
+/** Parses a text whose tokens were counted. */
+export function parseCounted(text: string): DocumentNode {
+  return withCode(() => shareLeaves(parse(text, { noLocation: true })));
+}
+
+/** Counts the tokens of a text, and checks them against the limits. */
+export function countTokens(text: string, guard: LimitGuard): number {
+  return withCode(() => count(text, guard));
+}
+
+function withCode<T>(read: () => T): T {
   try {
-    const tokens = countTokens(text, guard);
-    return { document: shareLeaves(parse(text, { noLocation: true })), tokens };
+    return read();
   } catch (error) {
     if (!(error instanceof GraphQLError)) throw error;
     const { source, positions } = error;
@@ -44,7 +59,7 @@ export function parseDocument(text: string, guard: LimitGuard): ParsedDocument {
   }
 }
 
-function countTokens(text: string, guard: LimitGuard): number {
+function count(text: string, guard: LimitGuard): number {
   const lexer = new Lexer(new Source(text));
   let tokens = 0;
   let nesting = 0;
