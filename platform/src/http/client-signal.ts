@@ -4,10 +4,10 @@ import { CodedError } from '../errors.ts';
 const clientSignal = Symbol('signal of the client');
 
 /**
- * Returns the signal of a response, which aborts when the client disconnects before the response was sent, or has
- * already disconnected. Fastify's `request.signal` can't be used, because the request's `close` event does not report a
- * disconnect after the body. The signal's reason is CodedError SERVICE_UNAVAILABLE, so that work that fails with it is
- * not logged as a fault.
+ * Returns the abort signal of a response. It aborts when the client disconnects before the response is sent. If the
+ * client has already disconnected, it is aborted from the start. Fastify's `request.signal` can't be used, because the
+ * request's `close` event does not report a disconnect after the body. The signal's reason is CodedError
+ * SERVICE_UNAVAILABLE, so that work that fails with it is not logged as a fault.
  */
 export function createClientSignal(response: ServerResponse & { [clientSignal]?: AbortSignal }): AbortSignal {
   const known = response[clientSignal];

@@ -112,7 +112,10 @@ function deliver(schema: GraphQLSchema, run: Run, subgraph: string, batch: Entit
   }
 }
 
-/** Merges an entity into an object, without sharing parts of the entity. A flat entity needs no copy. */
+/**
+ * Merges an entity into an object, without sharing parts of the entity. A flat entity is copied only if output rewrites
+ * may change it.
+ */
 function completeByCopy(schema: GraphQLSchema, run: Run, receiver: Receiver, entity: Data): void {
   const mayChange = receiver.target.outputRewrites !== undefined || !isFlat(entity);
   if (!mayChange) run.countCopy();

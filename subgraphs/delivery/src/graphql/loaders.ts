@@ -12,7 +12,7 @@ interface LastAttempts {
   count: number;
 }
 
-/** The loaders of a GraphQL request for one user's own rows. They load [] or null for unknown ids. */
+/** The DataLoaders of one GraphQL request. They load only rows of the user who sent it, and [] or null for unknown ids. */
 export interface DeliveryLoaders {
   byVoucher: DataLoader<string, Delivery[]>;
   byRequest: DataLoader<string, Delivery[]>;
