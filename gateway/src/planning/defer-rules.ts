@@ -7,6 +7,7 @@ import {
   type OperationDefinitionNode,
   type ValidationContext,
 } from 'graphql';
+import { conditionOf } from '../request/conditions.ts';
 
 /**
  * The validation rules of `@defer`, which graphql-js 16 does not have. Labels are constant and unique. `@defer` is not
@@ -55,6 +56,6 @@ export function deferRule(context: ValidationContext): ASTVisitor {
 }
 
 function mayBeOff(node: DirectiveNode): boolean {
-  const condition = node.arguments?.find(({ name }) => name.value === 'if')?.value;
+  const condition = conditionOf(node);
   return condition?.kind === Kind.VARIABLE || (condition?.kind === Kind.BOOLEAN && !condition.value);
 }

@@ -1,5 +1,4 @@
 import {
-  type ArgumentNode,
   type ASTNode,
   type DirectiveNode,
   type DocumentNode,
@@ -12,6 +11,7 @@ import {
   type SelectionSetNode,
   visit,
 } from 'graphql';
+import { conditionOf, isTrue } from '../request/conditions.ts';
 import type { Conditions } from '../request/variables.ts';
 
 type Fragment = InlineFragmentNode | FragmentSpreadNode;
@@ -38,7 +38,7 @@ export function nameOfLabel(label: string): string {
 
 /** Returns the client's label of a deferred fragment; null if it has none. */
 export function readLabel(node: Fragment): string | null {
-  const label = findArgument(findDefer(node), 'label')?.value;
+  const label = findDefer(node)?.arguments?.find(({ name }) => name.value === 'label')?.value;
   return label?.kind === Kind.STRING ? label.value : null;
 }
 
@@ -46,9 +46,8 @@ export function readLabel(node: Fragment): string | null {
 export function isDeferred(node: Fragment, conditions: Conditions): boolean {
   const directive = findDefer(node);
   if (!directive) return false;
-  const condition = findArgument(directive, 'if')?.value;
-  if (condition?.kind === Kind.VARIABLE) return conditions[condition.name.value] === true;
-  return !condition || (condition.kind === Kind.BOOLEAN && condition.value);
+  const condition = conditionOf(directive);
+  return !condition || isTrue(condition, conditions);
 }
 
 /**
@@ -159,8 +158,4 @@ function withLabel<T extends Fragment>(node: T, label: string | null): T {
 
 function findDefer({ directives }: Fragment): DirectiveNode | undefined {
   return directives?.find(({ name }) => name.value === 'defer');
-}
-
-function findArgument(directive: DirectiveNode | undefined, name: string): ArgumentNode | undefined {
-  return directive?.arguments?.find((argument) => argument.name.value === name);
 }

@@ -1,12 +1,5 @@
-import {
-  type DirectiveNode,
-  type DocumentNode,
-  type FieldNode,
-  Kind,
-  type OperationDefinitionNode,
-  type SelectionNode,
-  visit,
-} from 'graphql';
+import { type DocumentNode, type FieldNode, Kind, type OperationDefinitionNode, visit } from 'graphql';
+import { conditionOf, isIncluded } from '../request/conditions.ts';
 import type { Conditions } from '../request/variables.ts';
 
 /** The variables that `@skip`, `@include` and `@defer` of a document depend on, sorted and without duplicates. */
@@ -14,7 +7,7 @@ export function conditionVariables(document: DocumentNode): readonly string[] {
   const names = new Set<string>();
   visit(document, {
     Directive(node) {
-      const condition = conditionOf(node, conditional);
+      const condition = conditional.has(node.name.value) ? conditionOf(node) : undefined;
       if (condition?.kind === Kind.VARIABLE) names.add(condition.name.value);
       return false;
     },
@@ -29,21 +22,11 @@ export function conditionVariables(document: DocumentNode): readonly string[] {
  * An empty selection set gets a placeholder `__typename`, by which `isEmptyOperation` recognises an empty operation.
  */
 export function resolveConditions(document: DocumentNode, conditions: Conditions): DocumentNode {
-  const isIncluded = ({ directives = [] }: SelectionNode) =>
-    directives.every((directive) => {
-      const condition = conditionOf(directive);
-      if (!condition) return true;
-      const value =
-        condition.kind === Kind.BOOLEAN
-          ? condition.value
-          : conditions[(condition as { name: { value: string } }).name.value];
-      return directive.name.value === 'include' ? value === true : value !== true;
-    });
   return visit(document, {
-    Directive: (node) => (conditionOf(node) ? null : undefined),
+    Directive: (node) => (including.has(node.name.value) && conditionOf(node) ? null : undefined),
     SelectionSet: {
       enter(node) {
-        const selections = node.selections.filter(isIncluded);
+        const selections = node.selections.filter((selection) => isIncluded(selection, conditions));
         if (selections.length === node.selections.length) return undefined;
         return { ...node, selections: selections.length > 0 ? selections : [typename] };
       },
@@ -60,8 +43,3 @@ export function isEmptyOperation({ selectionSet: { selections } }: OperationDefi
 
 const including: ReadonlySet<string> = new Set(['skip', 'include']);
 const conditional: ReadonlySet<string> = new Set([...including, 'defer']);
-
-function conditionOf({ name, arguments: args = [] }: DirectiveNode, among = including) {
-  if (!among.has(name.value)) return null;
-  return args.find((argument) => argument.name.value === 'if')?.value ?? null;
-}

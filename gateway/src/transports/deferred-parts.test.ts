@@ -31,6 +31,16 @@ async function startWithHold() {
   return { gateway, names };
 }
 
+/** Starts a subgraph whose names exceed the limit of `startWithLimit`. */
+const startLongNames = () =>
+  startSubgraph((response) => respondWith(response, { data: { _entities: [{ name: 'x'.repeat(1_100) }] } }));
+
+async function startWithLimit(people: string) {
+  const gateway = await startTestGateway({ environment: { MAX_RESPONSE_BYTES: '1024' }, subgraphUrls: { people } });
+  gateway.world.stored = [move('m1')];
+  return gateway;
+}
+
 const post = (gateway: TestGateway, text: string, accept?: string) =>
   fetch(gateway.graphqlUrl, {
     method: 'POST',
@@ -183,14 +193,8 @@ describe('deferred parts', () => {
   });
 
   it('end with an error if the response exceeds MAX_RESPONSE_BYTES', async () => {
-    await using people = await startSubgraph((response) =>
-      respondWith(response, { data: { _entities: [{ name: 'x'.repeat(1_100) }] } }),
-    );
-    await using gateway = await startTestGateway({
-      environment: { MAX_RESPONSE_BYTES: '1024' },
-      subgraphUrls: { people: people.url },
-    });
-    gateway.world.stored = [move('m1')];
+    await using people = await startLongNames();
+    await using gateway = await startWithLimit(people.url);
     const stream = await openStream(gateway.graphqlUrl, { query, accept: multipart });
     const parts = partsOf(await stream.end());
     expect(parts[0]).toMatchObject({ data: primary, hasNext: true });
@@ -198,14 +202,8 @@ describe('deferred parts', () => {
   });
 
   it('end with hasNext: false as Server-Sent Events, too, if the response exceeds MAX_RESPONSE_BYTES', async () => {
-    await using people = await startSubgraph((response) =>
-      respondWith(response, { data: { _entities: [{ name: 'x'.repeat(1_100) }] } }),
-    );
-    await using gateway = await startTestGateway({
-      environment: { MAX_RESPONSE_BYTES: '1024' },
-      subgraphUrls: { people: people.url },
-    });
-    gateway.world.stored = [move('m1')];
+    await using people = await startLongNames();
+    await using gateway = await startWithLimit(people.url);
     const client = new Client({ url: gateway.graphqlUrl, exchanges: [fetchExchange], preferGetMethod: false });
     const last = Promise.withResolvers<{ hasNext: boolean; codes: unknown[] | undefined }>();
     const subscription = client.query(query, {}).subscribe(({ error, hasNext }) => {

@@ -7,6 +7,7 @@ import {
   type SelectionNode,
   type SelectionSetNode,
 } from 'graphql';
+import { isIncluded } from '../../request/conditions.ts';
 import type { Conditions } from '../../request/variables.ts';
 import type { HiddenFields } from './hidden-fields.ts';
 
@@ -121,18 +122,4 @@ export function readSelections(
     }
   };
   return read(selectionSet, hidden?.root ?? '');
-}
-
-/** Whether `@skip` and `@include` keep the selection. */
-function isIncluded({ directives = [] }: SelectionNode, conditions: Conditions): boolean {
-  if (directives.length === 0) return true;
-  return directives.every(({ name, arguments: args = [] }) => {
-    if (name.value !== 'skip' && name.value !== 'include') return true;
-    const condition = args.find((argument) => argument.name.value === 'if')?.value;
-    const value =
-      condition?.kind === Kind.VARIABLE
-        ? conditions[condition.name.value]
-        : condition?.kind === Kind.BOOLEAN && condition.value;
-    return name.value === 'include' ? value === true : value !== true;
-  });
 }
