@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { CodedError, isCodedError } from '@voucher-gateway/platform/errors';
 import type { Identity } from '@voucher-gateway/platform/identity/token-verifier';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
-import { CloseCode, MessageType, type SubscribeMessage, type SubscribePayload } from 'graphql-ws';
+import { CloseCode, MessageType, type SubscribePayload } from 'graphql-ws';
 import type { RawData } from 'ws';
 import type { GatewayContext } from '../context.ts';
 import type { ResultFormatter } from '../format-result.ts';
@@ -13,7 +13,7 @@ import type { ClientSocket, SocketHandler } from './client-socket.ts';
 import { closeCodes, closeSocket } from './close-socket.ts';
 import type { OpenConnection } from './connections.ts';
 import type { OperationServices } from './services.ts';
-import { readAuthorization, readMessage } from './websocket-message.ts';
+import { readAuthorization, readMessage, readSubscribeId, readSubscribePayload } from './websocket-message.ts';
 import { type OperationConnection, SocketOperation } from './websocket-operation.ts';
 
 /** Options that all connections share. */
@@ -107,6 +107,10 @@ export class SocketConnection implements SocketHandler, OperationConnection {
   async #handle(data: Buffer): Promise<void> {
     // Messages are ignored once the socket is being closed.
     if (this.#socket.readyState !== this.#socket.OPEN || this.#state === 'session ended') return;
+    const isLarge = data.length > maxSmallBytes;
+    // Most large messages are parsed only when their operation may start.
+    const id = isLarge ? readSubscribeId(data) : null;
+    if (id !== null) return this.#begin(id, data);
     const message = readMessage(data);
     if (message instanceof Error) return this.#close(CloseCode.BadRequest, message.message);
     switch (message.type) {
@@ -119,7 +123,7 @@ export class SocketConnection implements SocketHandler, OperationConnection {
       case MessageType.Pong:
         return;
       case MessageType.Subscribe:
-        return this.#begin(message.id, data.length > maxSmallBytes ? data : message.payload);
+        return this.#begin(message.id, isLarge ? data : message.payload);
       case MessageType.Complete:
         return this.#leave(message.id);
       default:
@@ -153,8 +157,8 @@ export class SocketConnection implements SocketHandler, OperationConnection {
   }
 
   /**
-   * @param sent the payload; for a large message, the bytes of the whole message, which are parsed again when the
-   *   operation may start
+   * @param sent the payload; for a large message, the bytes of the whole message, which are parsed when the operation
+   *   may start
    */
   async #begin(id: string, sent: SubscribePayload | Buffer): Promise<void> {
     if (this.#state !== 'ready') return this.#close(CloseCode.Unauthorized, 'Unauthorized');
@@ -199,7 +203,8 @@ export class SocketConnection implements SocketHandler, OperationConnection {
     if (!operation.isWanted) return;
     using place = isLarge ? await largeRequests.enter(describeRequester(), bytes) : undefined;
     if (!operation.isWanted) return;
-    const payload = isLarge ? (readMessage(sent) as SubscribeMessage).payload : sent;
+    const payload = isLarge ? readSubscribePayload(sent, operation.id) : sent;
+    if (payload instanceof Error) return this.#close(CloseCode.BadRequest, payload.message);
     if (this.#identity) await gate.touch(this.#identity);
     if (!operation.isWanted) return;
     const context: GatewayContext = {

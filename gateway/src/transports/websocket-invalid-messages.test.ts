@@ -49,6 +49,53 @@ describe('invalid message: closes its socket, and no other', () => {
   });
 });
 
+describe('large subscribe message, parsed when its operation starts', () => {
+  const start = '{"id":"1","type":"subscribe","payload":{';
+  const long = '#'.repeat(10_000);
+
+  it.each([
+    ['cut off', `${start}"query":"${long}`],
+    ['query is no text', `${start}"query":1,"extensions":{"x":"${long}"}}}`],
+    ['no query', `${start}"extensions":{"x":"${long}"}}}`],
+    ['second id', `${start}"query":"{ hello } ${long}"},"id":"2"}`],
+    ['second type', `${start}"query":"{ hello } ${long}"},"type":"ping"}`],
+    ['second payload', `${start}"query":"{ hello } ${long}"},"payload":null}`],
+    ['text after it', `${start}"query":"{ hello } ${long}"}}}`],
+  ])('closes only its socket: %s', async (_, text) => {
+    await using server = await startSocketServer();
+    await using other = await server.connectReady();
+    await using client = await server.connectReady();
+    client.send(text);
+    expect(await client.closed).toMatch(/^4400 ./);
+    other.subscribe('1');
+    expect([await other.next(), await other.next()]).toEqual(messagesOfQuery('1'));
+  });
+
+  it.each([
+    ['id first', `${start}"query":"query ${long}"}}`],
+    ['type first', `{"type":"subscribe","id":"1","payload":{"query":"query ${long}"}}`],
+    ['escaped id', `{"id":"\\u0031","type":"subscribe","payload":{"query":"query ${long}"}}`],
+  ])('is executed: %s', async (_, text) => {
+    await using server = await startSocketServer();
+    await using client = await server.connectReady();
+    client.send(text);
+    expect([await client.next(), await client.next()]).toEqual(messagesOfQuery('1'));
+  });
+
+  it('can be completed by the next message', async () => {
+    const prepared = Promise.withResolvers<void>();
+    await using server = await startSocketServer({ onPrepare: () => prepared.promise });
+    await using client = await server.connectReady();
+    client.send(`${start}"query":"query ${long}"}}`);
+    client.send('{"id":"1","type":"complete"}');
+    client.send('{"type":"ping"}');
+    expect(await client.next()).toEqual({ type: 'pong' });
+    prepared.resolve();
+    client.subscribe('2');
+    expect([await client.next(), await client.next()]).toEqual(messagesOfQuery('2'));
+  });
+});
+
 describe('invalid message', () => {
   const deep = (depth: number) => `${'{"a":'.repeat(depth)}1${'}'.repeat(depth)}`;
 

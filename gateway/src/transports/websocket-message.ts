@@ -1,4 +1,4 @@
-import { type Message, validateMessage } from 'graphql-ws';
+import { type Message, MessageType, type SubscribePayload, validateMessage } from 'graphql-ws';
 
 /** Parses a client's message. If it does not follow the protocol, returns an error whose text the client may see. */
 export function readMessage(data: Buffer): Message | Error {
@@ -9,6 +9,29 @@ export function readMessage(data: Buffer): Message | Error {
   } catch (error) {
     return error as Error;
   }
+}
+
+/** How clients such as graphql-ws begin a `subscribe` message. */
+const subscribeStart = /^\{"id":"([\w-]{1,64})","type":"subscribe","payload":\{/;
+
+/**
+ * Reads the id of a `subscribe` message without parsing the message. Null if the message does not begin as most clients'
+ * messages do. The message may still be invalid.
+ */
+export function readSubscribeId(data: Buffer): string | null {
+  return subscribeStart.exec(data.toString('latin1', 0, 128))?.[1] ?? null;
+}
+
+/**
+ * Parses a `subscribe` message whose id is already read. If the message does not follow the protocol, returns an error
+ * whose text the client may see.
+ */
+export function readSubscribePayload(data: Buffer, id: string): SubscribePayload | Error {
+  const message = readMessage(data);
+  if (message instanceof Error) return message;
+  // In JSON with duplicate keys, such as `{"id":"1",…,"id":"2"}`, the last ones count.
+  if (message.type !== MessageType.Subscribe || message.id !== id) return new Error('The message has duplicate keys');
+  return message.payload;
 }
 
 /** Parses JSON. Returns undefined for invalid JSON, so that the client does not see the parser's message. */
