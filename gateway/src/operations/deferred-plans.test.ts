@@ -17,22 +17,46 @@ describe('operations: with @defer', () => {
     expect(operations.prepareKnown({ query }, anonymous)?.plan.hasDeferred).toBeUndefined();
   });
 
-  it('are planned without deferred parts if these take the planner too long', async () => {
-    await using pipeline = await openTestPipeline({
-      createPlanner: (options) => {
-        const planner = leasePlanner(options);
-        return {
-          plan: async (request, requester) => {
-            if (request.takesDeferred) throw tooComplex('planning', 1_000);
-            return planner.plan(request, requester);
-          },
-          ping: () => planner.ping(),
-          [Symbol.asyncDispose]: () => planner[Symbol.asyncDispose](),
-        };
-      },
+  describe('that take the planner too long', () => {
+    const openPipeline = async () => {
+      const deferred: string[] = [];
+      const pipeline = await openTestPipeline({
+        createPlanner: (options) => {
+          const planner = leasePlanner(options);
+          return {
+            plan: async (request, requester) => {
+              if (request.takesDeferred) {
+                deferred.push(request.text);
+                throw tooComplex('planning', 1_000);
+              }
+              return planner.plan(request, requester);
+            },
+            ping: () => planner.ping(),
+            [Symbol.asyncDispose]: () => planner[Symbol.asyncDispose](),
+          };
+        },
+      });
+      return { deferred, pipeline };
+    };
+
+    it('are planned without deferred parts', async () => {
+      const { pipeline } = await openPipeline();
+      await using _ = pipeline;
+      const operation = await pipeline.operations.prepare({ query }, anonymous, true);
+      expect(operation.plan.hasDeferred).toBeUndefined();
     });
-    const operation = await pipeline.operations.prepare({ query }, anonymous, true);
-    expect(operation.plan.hasDeferred).toBeUndefined();
+
+    it('are not planned with deferred parts again, however many others are', async () => {
+      const { pipeline, deferred } = await openPipeline();
+      await using _ = pipeline;
+      const { operations } = pipeline;
+      await operations.prepare({ query }, anonymous, true);
+      // The refusals of the latest 1,000 operations are remembered for a minute.
+      const others = Array.from({ length: 1_000 }, (_, index) => `query Q${index} ${query}`);
+      for (const other of others) await operations.prepare({ query: other }, anonymous, true);
+      await operations.prepare({ query }, anonymous, true);
+      expect(deferred.filter((text) => text === query)).toHaveLength(1);
+    });
   });
 
   it('are not shared by several clients', async () => {

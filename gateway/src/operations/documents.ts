@@ -148,17 +148,23 @@ export function createDocuments({ federation, guard, loopShare, introspection }:
     check: ({ fragments }, operation, variables) => checkComplexity(fragments, operation, variables),
     findPlan: (known, operation) => plans.find(planKeyOf(known, operation)),
     async plan(known, operation, requester) {
+      const keyFor = (takesDeferred: boolean) => planKeyOf(known, { ...operation, takesDeferred });
       const plan = (takesDeferred: boolean) => {
         const { operationName, conditions, variant, selections } = operation;
         const request = { text: known.text, operationName, conditions, takesDeferred, variant };
-        return plans.plan(planKeyOf(known, { ...operation, takesDeferred }), { request, selections }, requester);
+        return plans.plan(keyFor(takesDeferred), { request, selections }, requester);
       };
       if (!operation.takesDeferred) return plan(false);
-      return plan(true).catch((error: unknown) => {
+      try {
+        return await plan(true);
+      } catch (error) {
         // Fragments with `@defer` take the planner longer. It is allowed to ignore them.
-        if (isCodedError(error, 'OPERATION_TOO_COMPLEX')) return plan(false);
-        throw error;
-      });
+        if (!isCodedError(error, 'OPERATION_TOO_COMPLEX')) throw error;
+        const whole = await plan(false);
+        // The planner is not asked again: each time its thread would be replaced.
+        plans.reuse(keyFor(true), keyFor(false));
+        return whole;
+      }
     },
   };
 }

@@ -22,12 +22,20 @@ export interface PlanCache {
    * @throws the errors of `Planner.plan`
    */
   plan(key: string, wanted: WantedPlan, requester: Requester): Promise<Plan>;
+  /** Caches the plan of another key for this key as well, unless it was evicted since. */
+  reuse(key: string, otherKey: string): void;
 }
 
 /** A request to the planner, with the operation's number of selections (fragments expanded). */
 export interface WantedPlan {
   request: PlanRequest;
   selections: number;
+}
+
+interface CachedPlan {
+  plan: Plan;
+  /** Memory of the plan and its compiled operation. */
+  bytes: number;
 }
 
 /** A plan in progress. The first response of the planner is for all callers that wait. */
@@ -52,10 +60,11 @@ interface SharedRequest extends PromiseWithResolvers<Plan> {
 }
 
 export function createPlanCache(planner: Planner): PlanCache {
-  const plans = new SegmentedCache<{ plan: Plan }>(maxPlanBytes);
+  const plans = new SegmentedCache<CachedPlan>(maxPlanBytes);
   const refused = new LRUCache<string, Error>({ max: 1_000, ttl: refusedForMs });
   const inProgress = new Map<string, Planning>();
 
+  const store = (key: string, cached: CachedPlan) => plans.set(key, cached, cached.bytes);
   const remove = ({ planning, name, left }: SharedRequest) => {
     const { key, requests } = planning;
     if (requests.get(name)?.left === left) requests.delete(name);
@@ -77,7 +86,7 @@ export function createPlanCache(planner: Planner): PlanCache {
     planner
       .plan(request, { name, onWait, signal: left.signal })
       .then(({ plan, bytes }) => {
-        plans.set(planning.key, { plan }, bytes + bytesOfCompiled(selections));
+        store(planning.key, { plan, bytes: bytes + bytesOfCompiled(selections) });
         shared.resolve(plan);
         settleAll(planning, ({ resolve }) => resolve(plan));
       })
@@ -118,6 +127,10 @@ export function createPlanCache(planner: Planner): PlanCache {
       if (signal?.aborted) throw unavailable();
       const planning = inProgress.get(key) ?? { key, requests: new Map<string, SharedRequest>() };
       return waitFor(planning.requests.get(name) ?? start(planning, wanted, requester), signal);
+    },
+    reuse(key, otherKey) {
+      const cached = plans.get(otherKey);
+      if (cached) store(key, cached);
     },
   };
 }
