@@ -40,11 +40,12 @@ export interface Planner extends AsyncDisposable {
 }
 
 /**
- * If other operations wait, the planner pauses after an operation that took at least `shortMs`. The pause is as long as
- * the operation took, up to `maxRestMs`.
+ * If other operations wait, the planner pauses after an operation that took at least `shortMs`: `restsPerTook` times as
+ * long as the operation took, up to `maxRestMs`. So it takes at most a third of a core.
  */
 const shortMs = 10;
-const maxRestMs = 250;
+const restsPerTook = 2;
+const maxRestMs = 500;
 
 interface Job extends Waiting {
   request: PlanRequest;
@@ -126,10 +127,10 @@ export function createPlanner({
   };
   const onResponse = (response: PlannerResponse) => {
     const job = finish();
-    // The main thread now executes this plan. A pause before the next plan leaves the main thread time for other work.
+    // The main thread now executes this plan. On a single core, the pause leaves it CPU time for other work as well.
     const tookMs = performance.now() - (job?.startedAtMs ?? 0);
     if (tookMs < shortMs || queue.size === 0) next();
-    else resting = setTimeout(next, Math.min(tookMs, maxRestMs));
+    else resting = setTimeout(next, Math.min(restsPerTook * tookMs, maxRestMs));
     if (!job) return;
     try {
       job.resolve(readPlannerResponse(response, job.request));
