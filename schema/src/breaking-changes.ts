@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Supergraph } from '@apollo/federation-internals';
 import { findBreakingChanges, type GraphQLSchema } from 'graphql';
 
-/** The API schema of a supergraph, which clients see. */
+/** Returns the API schema of a supergraph: the schema that clients see. */
 export function apiSchemaOf(supergraphSdl: string): GraphQLSchema {
   return Supergraph.build(supergraphSdl).apiSchema().toGraphQLJSSchema();
 }

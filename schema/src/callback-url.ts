@@ -10,5 +10,5 @@ export function callbackUrlKey(requestId: string): string {
   return `callback-url:${requestId}`;
 }
 
-/** Time to live: longer than any time after which a request is given up. */
+/** Time to live: 24 h, longer than the default of GIVE_UP_AFTER. Later, delivery reads the URL from its own table. */
 export const callbackUrlTtlMs = 86_400_000;

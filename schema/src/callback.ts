@@ -32,8 +32,7 @@ export const callbackBodySchema = z.discriminatedUnion('type', [
     timestamp: instantSchema,
     data: z.object({
       origin: z.string(),
-      // The body does not have the failing URL, whose path or query may contain a secret that other receivers must not
-      // see.
+      // The failing URL is left out. Its path or query may contain a secret that other receivers must not see.
       failingSince: instantSchema,
       disabledAt: instantSchema,
     }),

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { decodeCursor, encodeCursor } from './cursor.ts';
 
 it('cursor: decodes what was encoded, for every id that a message may have', () => {
-  // A cursor of 256 characters of base64url has 192 bytes. Three of them are the prefix.
+  // A cursor of 256 base64url characters encodes 192 bytes. Three of them are the prefix.
   const id = fc.string({
     unit: fc.integer({ min: 0x21, max: 0x7e }).map((code) => String.fromCharCode(code)),
     minLength: 1,

@@ -2,8 +2,8 @@
  * The cursor of connections and of topic-fed subscriptions. It contains the `id` of a message, not an offset or a time.
  * There is also a cursor for the start of a feed. Cursors are opaque to clients.
  *
- * Subgraphs with a connection for `@topic(replay:)` must encode their cursors with this function: events from the topic
- * then have the same cursors as stored events.
+ * A subgraph with a connection for `@topic(replay:)` must encode its cursors with `encodeCursor`. So an event from the
+ * topic has the same cursor as the stored event.
  */
 const prefix = 'v1:';
 
@@ -24,6 +24,6 @@ export function decodeCursor(cursor: string): { id: string | null } | null {
   if (!text.startsWith(prefix) || encodeCursor(text.slice(prefix.length)) !== cursor) return null;
   const id = text.slice(prefix.length);
   if (id === '') return { id: null };
-  // The id is checked, because characters such as NUL would fail in the database.
+  // The id is checked, because characters such as NUL cause errors in the database.
   return isCursorId(id) ? { id } : null;
 }

@@ -4,7 +4,7 @@ import { z } from 'zod';
 export const phoneNumberSchema = z.string().regex(/^\+[1-9]\d{7,14}$/, 'must be a phone number in E.164 form');
 /** An instant as ISO 8601 in UTC with milliseconds: `2026-01-31T12:00:00.000Z`. */
 export const instantSchema = z.iso.datetime({ precision: 3 });
-/** A UUID, normalised to lower case, as databases write it, so that ids can be compared as strings. */
+/** A UUID, converted to lower case as databases write it, so that ids can be compared as strings. */
 const idSchema = z.uuid().toLowerCase();
 const owner = z.object({ id: idSchema });
 
@@ -25,13 +25,13 @@ export type RequestCode = z.infer<typeof requestCodeSchema>;
 
 /**
  * When the request was first sent to the provider, and when the provider first acknowledged it. A time is absent if it
- * is unknown, or if that has not happened.
+ * is unknown, or if it did not happen.
  */
 const providerTimes = { askedAt: instantSchema.optional(), acknowledgedAt: instantSchema.optional() };
 
 /**
  * The provider has acknowledged a request that it did not answer at once. Consumed by voucher, and sent to subscribers.
- * The request's outcome is in another topic, so that it may arrive before this message.
+ * The outcome of the request is in another topic, and may arrive before this message.
  */
 export const requestAcknowledgedSchema = z.object({
   requestId: idSchema,

@@ -6,7 +6,7 @@ import { z } from 'zod';
  *
  * We `POST /api/request/voucher` with the header `Idempotency-Key: <requestId>`. Within 3 s the provider responds with
  * the code, or with a challenge. After a challenge, it later posts the code with the verifier to our callbackUrl. This
- * is PKCE (RFC 7636) with the provider in the role of the client, and us as the verifier.
+ * is PKCE (RFC 7636): the provider acts as the client, and we act as the server that verifies.
  */
 export const requestPath = '/api/request/voucher';
 export const responsePath = '/api/voucher-code/vps/response';

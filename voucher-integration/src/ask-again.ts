@@ -2,8 +2,9 @@ import type { JobQueue } from '@voucher-gateway/platform/jobs';
 import { v5 as uuidV5 } from 'uuid';
 
 /**
- * The job that sends a request to the provider again. `attempts` is the row's count when the job was scheduled. If the
- * row's count differs, another job has replaced this job, which does nothing.
+ * The job that sends a request to the provider again. `attempts` is the number of attempts in the request's row when
+ * the job was scheduled. If the row has another number now, another job has replaced this job. Then this job does
+ * nothing.
  */
 export const askAgain: JobQueue<{ requestId: string; attempts?: number }> = { name: 'integration-ask-again' };
 

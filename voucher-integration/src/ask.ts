@@ -18,13 +18,14 @@ export interface AskOptions {
 }
 
 /**
- * Creates the function that sends a WAITING request to the provider and stores the answer in one transaction. A code or
- * a refusal ends the request. A challenge or a failure is stored with the job that retries.
+ * Creates the function that sends a WAITING request to the provider, and stores the answer. A code or a refusal ends
+ * the request. A challenge (the provider's acknowledgement) or a failure is stored together with the job that retries.
  *
- * Retries start VPS_SILENCE_AFTER after an acknowledgement, or VPS_RETRY_BASE after a failure, with exponential
- * backoff. The last retry is GIVE_UP_AFTER after the user's request. If the last retry gets no code, the request fails.
- * Exception: if it gets the provider's first acknowledgement, the provider has 30 s to call back with the code, and one
- * more retry follows. The idempotency key never changes, so that the provider sells only one code.
+ * The first retry follows VPS_SILENCE_AFTER after an acknowledgement, or VPS_RETRY_BASE after a failure. The delay
+ * doubles with each retry, up to VPS_RETRY_MAX. The last retry is GIVE_UP_AFTER after the user's request. If the last
+ * retry gets no code, the request fails. Exception: the last retry gets the first acknowledgement. Then the provider
+ * has up to 30 s to call back with the code, and one more retry follows. The idempotency key never changes, so that the
+ * provider sells only one code.
  */
 export function createAsk({ config, database, log, provider, store, callbackUrlOf }: AskOptions) {
   const lines = createRepeatedLines(log);
@@ -100,8 +101,8 @@ function isFirstAcknowledgement(request: ProviderRequest, { kind }: ProviderAnsw
 }
 
 /**
- * Converts a refusal after an acknowledgement to a failure, so that the request is retried, because the provider may
- * already have sold a code.
+ * Converts a refusal after an acknowledgement to a failure, which is retried. The provider may already have sold a
+ * code.
  */
 function toFailure({ error }: { error: string }): Failure {
   return { kind: 'failed', error, needsOperator: true };

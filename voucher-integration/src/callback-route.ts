@@ -27,7 +27,8 @@ export interface CallbackRouteOptions {
  *
  * - UNKNOWN: 404
  * - the URL names no request, and several requests have the challenge: 400, because the code can't be assigned
- * - EARLY: 202. The callback is held, and verified when the acknowledgement is stored. 503 if five are already held.
+ * - EARLY: 202. The callback is held (stored), and verified when the acknowledgement arrives. 503 if five callbacks of
+ *   the request are already held.
  * - VERIFIED: 200, after the request's row and the outcome's message are committed
  * - NOT_VERIFIED: 403, and nothing changes
  * - DUPLICATE: 200

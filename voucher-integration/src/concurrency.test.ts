@@ -32,8 +32,7 @@ describe('concurrency', () => {
         seen.add(key);
         throw new Error('not now');
       }
-      // The provider answers only once all requests have arrived, so that with too low a concurrency the test would not
-      // end.
+      // The provider answers once all requests have arrived. With a lower concurrency, the test would time out.
       again += 1;
       if (again === 40) allArrived.resolve();
       await allArrived.promise;
@@ -47,8 +46,7 @@ describe('concurrency', () => {
   it('concurrency: has a hundred requests in flight', async () => {
     const all = Promise.withResolvers<object>();
     let received = 0;
-    // The provider answers only once all requests have arrived, so that with sequential requests the test would not
-    // end.
+    // The provider answers once all requests have arrived. With sequential requests, the test would time out.
     await using provider = await startProvider(async (key) => {
       received += 1;
       if (received === 100) all.resolve({});

@@ -47,7 +47,7 @@ export const providerRequestsOutliveTopics = outlivesTopics('PROVIDER_REQUEST_RE
 
 export type IntegrationConfig = Readonly<z.output<typeof integrationSettings>>;
 
-/** Settings of voucher-integration as a separate process, with its own engines. */
+/** Settings of voucher-integration as a separate process, with its own connections to database and Kafka. */
 export const integrationProcessSettings = z
   .object({
     ...integrationSettings.shape,

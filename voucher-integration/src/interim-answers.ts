@@ -27,7 +27,7 @@ export interface AnswerChanges {
   acknowledged: WaitingRequest[];
 }
 
-/** Applies answers, in their order, to requests that are WAITING. Answers of other requests are ignored. */
+/** Applies answers, in their order, to requests that are WAITING. Answers to other requests are ignored. */
 export function applyAnswers(requests: readonly WaitingRequest[], interims: readonly InterimAnswer[]): AnswerChanges {
   const byId = new Map(requests.map((request) => [request.requestId, request]));
   const changes: Omit<AnswerChanges, 'updated'> = { retries: [], verified: [], acknowledged: [] };

@@ -35,12 +35,12 @@ export interface ProviderOptions {
   concurrency: number;
 }
 
-/** Added to the time-out, because the provider acknowledges only at the end of this time. */
+/** Added to the time-out, because the provider acknowledges only when that time has passed. */
 const graceMs = 1_000;
 const maxAnswerBytes = 65_536;
 /** Statuses after which a retry may succeed: time-out, conflict, too early, too many requests. */
 const retryableStatuses = new Set([408, 409, 425, 429]);
-/** Statuses by which the provider, or a proxy, rejects our credential, route or request format, and not the sale. */
+/** Statuses that reject our credential, route or request format, and not the sale. A proxy may also send them. */
 const operatorStatuses = new Set([401, 403, 404, 405, 406, 407, 411, 413, 414, 415, 421, 426, 428, 431]);
 
 export function createProvider({ url, timeoutMs, clock, concurrency }: ProviderOptions): Provider {

@@ -20,7 +20,7 @@ import { providerRequest as table } from './tables.ts';
 /** The fields that settling needs. They never change. */
 export type PendingRequest = Pick<ProviderRequest, 'requestId' | 'requestedAt'>;
 
-/** The changes of many requests within a transaction, with their messages and jobs. */
+/** Creates the functions that change many requests in one transaction, together with their messages and jobs. */
 export function createRequestChanges({ topics, jobs }: { topics: Topics; jobs: Jobs }) {
   const cancelJobs = (tx: Transaction, rows: readonly (typeof table.$inferSelect)[]) =>
     jobs.cancel(tx, askAgain, rows.filter(({ attempts }) => attempts > 0).map(askAgainIdOf));

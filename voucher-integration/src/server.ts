@@ -33,11 +33,16 @@ export interface VoucherIntegrationOptions {
 }
 
 export interface VoucherIntegration extends Service {
-  /** Number of codes, since the start, that were bought for requests that had already failed. */
+  /**
+   * Number of codes since the start that arrived after their requests had failed. They are bought, but not published.
+   */
   readonly unclaimed: number;
 }
 
-/** Time for a job to wait for its turn and to store the answer, beyond the provider's time-out, in milliseconds. */
+/**
+ * Added to the provider's time-out for a job: time to wait for a free connection and to store the answer, in
+ * milliseconds.
+ */
 const jobMarginMs = 25_000;
 
 /** Starts voucher-integration: `request-code` → the provider → `receive-code` or `request-failed`. */
@@ -61,7 +66,8 @@ export async function createVoucherIntegration(options: VoucherIntegrationOption
   const provider = releases.use(
     createProvider({ url: config.VPS_URL, timeoutMs: config.VPS_TIMEOUT, clock, concurrency: config.VPS_CONCURRENCY }),
   );
-  // The parts stop concurrently. Otherwise the worker would start new requests while the consumer stops.
+  // Everything in this stage stops concurrently. Otherwise the job worker would start new requests while the consumer
+  // stops.
   const work = releases.use(createStopStage({ withinMs: stopLimits.workMs, log }));
   work.use(startHousekeeping({ database, clock, log, retentions: integrationRetentions(config) }));
   const readiness = createReadiness({ required: { database: database.ping }, reported: { topics: topics.ping } });
@@ -104,14 +110,14 @@ export async function createVoucherIntegration(options: VoucherIntegrationOption
       topic: schemaTopics.requestCode,
       group: 'voucher-integration',
       concurrency: config.VPS_CONCURRENCY,
-      // The message is unfinished until the provider's answer is stored. After a crash the request is sent again, with
-      // the same key.
+      // The message counts as consumed once the provider's answer is stored. After a crash the request is sent again,
+      // with the same idempotency key.
       handler: async ({ value }, { signal }) => {
         const request = await store.open(value);
         if (request.status !== 'WAITING') return;
         if (request.attempts === 0) return await ask(request, signal);
-        // A request that was tried before should already have its retry job. Scheduling the job again recreates it if it
-        // was lost, and changes nothing if it exists, because the job's id is the same.
+        // A request that was sent before should already have its retry job. Scheduling it again recreates a lost job.
+        // It changes nothing if the job exists, because the id is the same.
         const { requestId, attempts } = request;
         const delayMs = config.VPS_RETRY_BASE;
         await database.transaction((tx) =>

@@ -15,8 +15,9 @@ import { v5 as uuidV5 } from 'uuid';
  *   WAITING ──code, in the answer or in a verified callback──▶ SETTLED
  *      └────refused, or timed out──▶ FAILED
  *
- * A WAITING request keeps every challenge of the provider, because a retry may get another challenge. Callbacks before the first
- * challenge are held. SETTLED and FAILED are final: later callbacks are answered, and nothing more is published.
+ * A WAITING request keeps every challenge of the provider, because a retry may get another challenge. Callbacks before
+ * the first challenge are held: stored until they can be verified. SETTLED and FAILED are final: later callbacks get a
+ * response, but nothing more is published.
  */
 
 export interface Challenge {
@@ -75,8 +76,8 @@ export type ProviderRequest =
   | (RequestFields & { status: 'FAILED'; challenges: Challenge[]; reason: FailureReason; failedAt: Date });
 
 /**
- * Namespace of voucher ids, by which a voucher's id is derived from its request's id. So the same request always gives
- * the same voucher id.
+ * Namespace for voucher ids: a voucher's id is a UUID v5 of its request's id. So the same request always gives the same
+ * voucher id.
  */
 const voucherNamespace = '6f0f6d5e-6a3b-5b0c-9a51-0d6c7f9b2f10';
 
@@ -95,7 +96,7 @@ export function verifies(codeVerifier: string, challenges: readonly Challenge[])
   });
 }
 
-/** Builds the outcome's message from the request's row only, so that its bytes are the same each time. */
+/** Builds the message for `receive-code` only from the request's row, so that each publication has the same bytes. */
 export function receiveCodeOf(request: Extract<ProviderRequest, { status: 'SETTLED' }>): ReceiveCode {
   return {
     id: uuidV5(request.requestId, voucherNamespace),
@@ -116,7 +117,7 @@ const failureMessages: Record<FailureReason, string> = {
   PROVIDER_SILENT: 'The voucher provider did not send the code in time.',
 };
 
-/** Builds the failure's message from the request's row only, so that its bytes are the same each time. */
+/** Builds the message for `request-failed` only from the request's row, so that each publication has the same bytes. */
 export function requestFailedOf(request: Extract<ProviderRequest, { status: 'FAILED' }>): RequestFailed {
   return {
     requestId: request.requestId,

@@ -12,8 +12,8 @@ import { type HeldCallback, maxHeld, type ProviderCode, type ProviderFailure, ty
 import { providerRequest as table } from './tables.ts';
 
 /**
- * The requests to the provider. Every change is a compare-and-set, in one transaction with its messages. A WAITING
- * request that was sent before has exactly one job that retries it. The job is deleted when the request ends.
+ * The requests to the provider. Every change is a compare-and-set of the status, in one transaction with its messages.
+ * A WAITING request that has been sent has exactly one job that retries it. The job is deleted when the request ends.
  */
 export interface Store {
   /**
@@ -28,16 +28,16 @@ export interface Store {
    */
   findByChallenge(codeChallenge: string): Promise<ProviderRequest[]>;
   /**
-   * Changes a request from WAITING to SETTLED, and publishes its outcome. Resolves with false, without a change, if it
-   * is no longer WAITING.
+   * Changes a request from WAITING to SETTLED, and publishes its outcome. Resolves with false if the request is no
+   * longer WAITING.
    */
   settle(tx: Transaction, request: PendingRequest, code: ProviderCode): Promise<boolean>;
   /** Like `settle`, in a transaction that concurrent calls share. */
   settleInBatch(request: PendingRequest, code: ProviderCode): Promise<boolean>;
   /**
-   * Changes a request from WAITING to FAILED, and publishes its outcome. Resolves with false, without a change, if it
-   * is no longer WAITING. The code of the first held callback becomes the unclaimed code, because the provider got a
-   * 202 for it and will not send it again.
+   * Changes a request from WAITING to FAILED, and publishes its outcome. Resolves with false if the request is no
+   * longer WAITING. The code of the first held callback becomes the unclaimed code, because the provider got a 202 for
+   * it and will not send it again.
    */
   fail(tx: Transaction, requestId: string, failure: ProviderFailure): Promise<boolean>;
   /**
@@ -55,8 +55,8 @@ export interface Store {
    */
   hold(tx: Transaction, requestId: string, callback: HeldCallback): Promise<'held' | 'full' | 'changed'>;
   /**
-   * Keeps the first code of a FAILED request as unclaimed. Resolves with `duplicate` if the same code is already kept,
-   * with `conflict` if another code is.
+   * Keeps the first code that arrives for a FAILED request as unclaimed. Resolves with `duplicate` if the same code is
+   * already kept, and with `conflict` if another code is already kept.
    */
   keepUnclaimed(tx: Transaction, requestId: string, code: ProviderCode): Promise<'kept' | 'duplicate' | 'conflict'>;
 }

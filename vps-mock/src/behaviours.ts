@@ -1,11 +1,9 @@
 import { derive } from './derive.ts';
 import { type Behaviour, behaviourOf, type Fault, type ProfileName } from './profiles.ts';
 
-/**
- * Limit of keys whose attempts are counted. They are counted because the behaviour of a profile depends on the attempt.
- */
+/** Limit of keys whose attempts are counted. The behaviour of a profile depends on the number of the attempt. */
 const maxKeys = 100_000;
-/** Default delay of the code for a fault of the late callback. */
+/** Default delay of the code for a fault that concerns the late callback, in milliseconds. */
 const callbackFaultDelayMs = 4_000;
 
 const callbackFaults: ReadonlySet<Fault | undefined> = new Set<Fault>([
@@ -15,14 +13,14 @@ const callbackFaults: ReadonlySet<Fault | undefined> = new Set<Fault>([
   'plain',
 ]);
 
-/** Whether the fault is one of the late callback, so that the code may not be in the response. */
+/** Whether the fault concerns the late callback. Then the response does not contain the code. */
 export function isCallbackFault(fault: Fault | undefined): boolean {
   return callbackFaults.has(fault);
 }
 
 /**
- * Creates the function that chooses the behaviour for the next attempt of a key: that of an instruction, or else the
- * profile's. The profile's behaviour depends only on seed, key and number of attempts.
+ * Creates the function that chooses the behaviour for the next attempt of an idempotency key: the instruction's if
+ * there is one, else the profile's. The profile's behaviour depends only on seed, key and number of attempts.
  */
 export function createBehaviours(profile: ProfileName, seed: string) {
   const attempts = new Map<string, number>();

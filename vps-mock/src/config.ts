@@ -17,5 +17,5 @@ export const vpsMockSettings = z.object({
     .describe('File in which the simulated provider keeps its orders over a restart'),
 });
 
-/** Settings of a separate process. */
+/** Settings of the simulated provider as a separate process. */
 export const vpsMockProcessSettings = z.object({ ...vpsMockSettings.shape, ...serviceSettings });

@@ -1,6 +1,9 @@
 import { createHash, createHmac } from 'node:crypto';
 
-/** The provider's values for a key. They depend only on key and seed, so that they are the same after a restart. */
+/**
+ * The provider's values for an idempotency key. They depend only on key and seed, so that a restart does not change
+ * them.
+ */
 export interface Derived {
   voucherCode: string;
   /** The verifier, of 43 characters (RFC 7636 section 4.1). */

@@ -11,9 +11,12 @@ const acknowledgeAfterMs = 3_000;
 /** A code counts as late after this time. */
 const lateAfterMs = 30_000;
 
-/** Fulfils orders: in the response, or later by callback. Disposing cancels everything that is pending. */
+/**
+ * Delivers the codes of orders: in the response, or later by callback. Disposing cancels all pending responses and
+ * callbacks.
+ */
 export interface Fulfilment extends Disposable {
-  /** Resolves with the response: the code if it is ready before the acknowledgement, else the challenge. */
+  /** Resolves with the response: the code if it is ready within 3 s, else the challenge. */
   respond(order: Order): Promise<object>;
   /** Schedules the callback with the late code, unless it is already scheduled. */
   scheduleCallback(order: Order): void;

@@ -38,7 +38,7 @@ export interface OrdersOptions {
   stateFile?: string;
 }
 
-/** The file is compacted when it has more than two lines per order and this many further lines. */
+/** The file is compacted when it has more than two lines per order, plus this many lines. */
 const spareLines = 1_000;
 
 /** Creates the store of orders. An evicted order that is requested again has the same code, which depends on its key. */

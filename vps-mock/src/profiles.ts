@@ -1,4 +1,4 @@
-/** How a provider behaves, by name. Delays are from the request to the code, in milliseconds. */
+/** Names of the profiles. A profile is a distribution of delays and faults. */
 export const profileNames = ['fast', 'mixed', 'slow', 'late', 'silent', 'flaky'] as const;
 export type ProfileName = (typeof profileNames)[number];
 
@@ -16,14 +16,14 @@ export const faultNames = [
 ] as const;
 export type Fault = (typeof faultNames)[number];
 
-/** How the provider handles one request. */
+/** How the provider handles one request. `delayMs` is the time from the request to the code, in milliseconds. */
 export interface Behaviour {
   delayMs: number;
   fault?: Fault;
 }
 
 /**
- * A profile's behaviour for one request.
+ * Returns a profile's behaviour for one request.
  * @param random two numbers in [0, 1) drawn from seed and key
  */
 export function behaviourOf(profile: ProfileName, [which, where]: readonly [number, number]): Behaviour {

@@ -62,7 +62,7 @@ export function addRequestRoute(app: FastifyInstance, options: RoutesOptions): v
   });
 }
 
-/** Applies a fault that needs no order. Returns false for any other fault, without a response. */
+/** Applies a fault that needs no order. For any other fault it sends no response, and returns false. */
 function failsAtOnce(fault: Fault | undefined, reply: FastifyReply): boolean {
   switch (fault) {
     case 'error':

@@ -1,14 +1,14 @@
 import type { Clock } from '@voucher-gateway/platform/async/clock';
 
-/** Waits on a clock that can all be cancelled together. */
+/** Timers on a clock that are all cancelled together. */
 export interface Waits extends Disposable {
   /** Resolves after `delayMs`. Rejects with an AbortError on disposal. */
   wait(delayMs: number): Promise<void>;
 }
 
 /**
- * Creates waits for many thousand orders. The function uses no AbortSignal, because adding or removing a listener takes
- * time that is linear in the number of listeners.
+ * Creates timers for many thousand orders. It uses no AbortSignal, because with many listeners it is slow to add or
+ * remove one.
  */
 export function createWaits(clock: Clock): Waits {
   const pending = new Set<() => void>();

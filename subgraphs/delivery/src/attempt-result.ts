@@ -24,8 +24,8 @@ export const deliveryErrors = ['ENDPOINT_DISABLED'] as const;
 export type DeliveryError = (typeof deliveryErrors)[number];
 
 /**
- * The result of calling a URL. `stopped` means that a shutdown aborted the call. Its outcome is unknown, so that it is
- * not counted.
+ * The result of calling a URL. `stopped`: we aborted the call, for example at a shutdown. The receiver may have got it,
+ * but it does not count as an attempt.
  */
 export type CallResult = DeliveredResult | FailedResult | { outcome: 'stopped' };
 
@@ -33,7 +33,8 @@ export type CallResult = DeliveredResult | FailedResult | { outcome: 'stopped' }
  * The result of an attempt.
  *
  * - `simulated`: nothing was sent, because no SMS provider is configured
- * - `unreported`: nothing was sent, because the provider accepted an earlier attempt, and has not reported about it
+ * - `unreported`: nothing was sent, because the SMS provider accepted an earlier attempt, but never reported its
+ *   result. The SMS counts as delivered.
  */
 export type SendResult =
   | CallResult
@@ -53,13 +54,13 @@ export interface DeliveredResult {
 /** An SMS provider has accepted the SMS, and will report whether the phone has received it. */
 export interface AcceptedResult {
   outcome: 'accepted';
-  /** Time after which the acceptance counts as delivery, in milliseconds. */
+  /** If there is no report within this time, the SMS counts as delivered. In milliseconds. */
   reportWithinMs: number;
 }
 
 /**
- * Nothing was sent, for a reason that is not the receiver's. No attempt is stored or counted, and the next attempt
- * follows after a delay.
+ * Nothing was sent, and the receiver did not cause this. The attempt is not stored or counted, and is repeated after
+ * `delayMs`.
  */
 export interface PostponedResult {
   outcome: 'postponed';
@@ -84,7 +85,7 @@ export interface FailedResult {
   response: string | null;
   error: AttemptError;
   retryAfterMs: number | null;
-  /** HTTP status of an SMS provider's answer. It may tell us to slow down, like the status of a receiver. */
+  /** HTTP status of the SMS provider's response; null for a callback. A status such as 429 slows down all SMS. */
   providerStatus: number | null;
   /** Whether a retry is useless. */
   final: boolean;

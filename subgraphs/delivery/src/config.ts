@@ -101,7 +101,7 @@ function durations(fallback: string) {
     });
 }
 
-/** Settings of the subgraph as a separate process, with its own engines. */
+/** Settings of the subgraph as a separate process, with its own connections to database, Kafka and Redis. */
 export const deliveryProcessSettings = z
   .object({
     ...deliverySettings.shape,

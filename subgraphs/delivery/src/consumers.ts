@@ -9,10 +9,10 @@ import type { CallbackTargets } from './request-targets.ts';
 export const group = 'delivery';
 
 /**
- * Consumes requests, to store their callbackUrl, and outcomes, to deliver them. An outcome's message is finished when
- * the deliveries are stored.
+ * Consumes voucher requests, whose callbackUrl it stores, and their outcomes (a code or a failure), which it delivers.
+ * An outcome counts as consumed once its deliveries are stored. They are sent later.
  *
- * @param stage the stage in which the consumers stop
+ * @param stage the stage of the shutdown in which the consumers stop
  */
 export async function startConsumers({
   topics,

@@ -96,8 +96,8 @@ describe('gauges', () => {
     expect(log.text).toContain('could not be counted');
   });
 
-  // Regression: a scrape waited for the database's time-out, which is longer than Prometheus waits, and each scrape
-  // started another count.
+  // Regression: a scrape waited for the database's time-out, longer than Prometheus waits. Each scrape also started
+  // another count.
   it('gauges: show what is in progress while the database is silent, and count once', async () => {
     const clock = createTestClock();
     const log = createMemoryLog();

@@ -12,8 +12,8 @@ import { delivery, endpoint } from './tables.ts';
 /** Counts from the database are reused for this time, so that many scrapes cost the database little. */
 const countedMs = 10_000;
 /**
- * A scrape waits at most this long for the database. Prometheus gives up after 10 s by default, and would get no gauges
- * at all.
+ * A scrape waits at most this long for the database, and then responds without its counts. Prometheus gives up after 10
+ * s by default.
  */
 const waitMs = 5_000;
 
@@ -96,7 +96,7 @@ export function createGauges({
 
   return async () => {
     const nowMs = clock.now();
-    // Only one count runs at a time, so that scrapes do not start ever more counts of a slow database.
+    // Only one count runs at a time. Otherwise each scrape would add a count to a slow database.
     if (!latest || (latest.gauges && Math.abs(nowMs - latest.atMs) >= countedMs)) latest = startCount(nowMs);
     const shared = latest;
     using timeout = timeoutSignal(clock, waitMs);

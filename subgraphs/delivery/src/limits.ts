@@ -33,7 +33,7 @@ export function createDeliveryLimits({
   if (isOff) log.warn({}, 'RATE_LIMITS is off: redeliveries, recoveries, test callbacks and SMS are not limited');
   const create = (name: string, limit: RateLimit | null, message: string) =>
     allowWithoutStore(createRateLimiter({ keyValue, name, limit: isOff ? null : limit, message }), log);
-  // With `SMS=off` there is no limit, because an SMS fails at once.
+  // With `SMS=off` there is no limit, because no SMS is sent.
   const smsLimitOf = (limit: RateLimit | null) => (config.SMS === 'off' ? null : limit);
   return {
     redeliveries: create('redeliveries-per-user', config.LIMIT_REDELIVERIES_PER_USER, 'Too many redeliveries'),

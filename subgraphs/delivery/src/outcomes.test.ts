@@ -50,8 +50,7 @@ describe('outcome', () => {
     ];
     await harness.receive(quick);
     await harness.fail(failing);
-    // Messages of one phone number are handled in order. So these last messages show that all earlier messages are
-    // finished.
+    // Messages of one phone number are handled in order. So when the last ones are handled, all earlier ones are, too.
     const last = [
       await harness.request({ phoneNumber: '+84909000001' }),
       await harness.request({ phoneNumber: '+84909000001' }),

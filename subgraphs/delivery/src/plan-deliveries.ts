@@ -4,7 +4,7 @@ import type { ReceiveCode, RequestFailed } from '@voucher-gateway/schema/topics'
 import { serializeBody } from './channels/callback/body.ts';
 import type { Channel } from './tables.ts';
 
-/** How a request has ended: a message of one of the two outcome topics. */
+/** How a request has ended: a message of the topic `receive-code` or `request-failed`. */
 export type Outcome =
   | { type: 'voucher.received'; value: ReceiveCode }
   | { type: 'voucher.failed'; value: RequestFailed };

@@ -16,7 +16,7 @@ import { createDeliveryService } from './server.ts';
 import { attempt, delivery } from './tables.ts';
 import { buildCode, buildRequest } from './testing/delivery-harness.ts';
 
-// The database and its error are real. Messages are on a disk that is not full, like messages on Kafka.
+// A real PostgreSQL runs out of disk space. The topics are on another disk that is not full, as Kafka would be.
 it.skipIf(!canMount)(
   'full disk: loses no delivery, stores no attempt twice, and continues by itself',
   async () => {
@@ -26,7 +26,7 @@ it.skipIf(!canMount)(
     await using database = await openDatabase(config, log);
     await using engines = await openTestEngines({ log });
     await using receiver = await startReceiver();
-    // The response is so large that rows of attempts soon fill a page, and the table has to grow.
+    // Attempts store the large response, so that their table soon has to grow.
     receiver.answer = (response) => void response.writeHead(200).end(randomBytes(600).toString('base64'));
     await using _service = await createDeliveryService({
       ...engines,
@@ -56,7 +56,7 @@ it.skipIf(!canMount)(
 
     await send(50);
     await expect.poll(delivered).toBe(50);
-    // Attempts are in progress when the disk becomes full, so that their results can't be stored.
+    // Attempts are in progress while the disk becomes full, so that their results can't be stored.
     const responses: (() => void)[] = [];
     const { answer } = receiver;
     receiver.answer = (response, call) =>
@@ -72,7 +72,7 @@ it.skipIf(!canMount)(
         return log.text;
       })
       .toContain("The database's disk is full.");
-    // Also the attempts that were in progress are not stored yet.
+    // The results of the attempts in progress are not stored yet.
     expect((await database.query.select().from(attempt)).length).toBeLessThan(receiver.calls.length);
     await disk.free();
     await send(20);

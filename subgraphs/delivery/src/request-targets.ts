@@ -36,7 +36,8 @@ export function createCallbackTargets({
   database: Database;
   keyValue: KeyValue;
   /**
-   * How long a parked outcome waits for its request, in milliseconds. Later outcomes of its phone number wait with it.
+   * How long an outcome stays parked (stored for retries) until its request is consumed, in milliseconds. Later
+   * outcomes of the same phone number wait meanwhile.
    */
   waitMs: number;
   clock: Clock;

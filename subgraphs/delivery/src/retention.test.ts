@@ -66,10 +66,11 @@ describe('retention', () => {
     await using ctx = await setUp();
     await ctx.addTarget('old', 61);
     await ctx.addTarget('new', 59);
-    // The message is of a topic that no consumer of this test reads, so that it stays parked.
+    // No consumer of this test reads this topic, so that the message stays parked.
     const parked = { topic: 'outcomes', group: 'delivery', key: 'k', value: '{}', headers: {} };
     await parkMessage(ctx.query, { ...parked, partition: 0, position: 1, publishedAt: 0, error: new Error('broken') });
-    // The second run shows that the first run has ended.
+    // A run starts only after the previous one has ended. So when the second run works, the first has handled all
+    // tables.
     for (const name of ['first run', 'second run']) {
       await ctx.addDelivery(name, { status: 'DELIVERED', days: 61, attempts: [] });
       await expect

@@ -5,7 +5,7 @@ import type { DeliveryConfig } from './config.ts';
 import { group } from './consumers.ts';
 import { attempt, callbackSecret, delivery, endpoint, requestTarget } from './tables.ts';
 
-/** The rows that delivery deletes. It never deletes a pending delivery or a secret that signs. */
+/** The rules by which old rows are deleted. A pending delivery is never deleted, nor a secret that still signs. */
 export function deliveryRetentions(config: Pick<DeliveryConfig, 'DELIVERY_RETENTION'>): Retention[] {
   const keepMs = config.DELIVERY_RETENTION;
   return [
@@ -20,7 +20,7 @@ export function deliveryRetentions(config: Pick<DeliveryConfig, 'DELIVERY_RETENT
   ];
 }
 
-/** Deletes deliveries with their attempts. The age of a redelivered delivery is that of its last attempt. */
+/** Deletes deliveries with their attempts. The age of a redelivered delivery is counted from its last attempt. */
 const deleteDeliveries: Retention['deleteSome'] = async (query, { before, limit }) => {
   const lastAttemptAt = sql`(select max(${attempt.at}) from ${attempt} where ${attempt.deliveryId} = ${delivery.id})`;
   const { rows } = await query.execute<{ count: number }>(sql`
@@ -38,6 +38,6 @@ const deleteDeliveries: Retention['deleteSome'] = async (query, { before, limit 
 
 const deleteOldTargets = deleteFrom(requestTarget, requestTarget.createdAt);
 
-/** Deletes nothing while an outcome is parked, because its retry reads the callbackUrl of its request. */
+/** Deletes nothing while any outcome is parked for a retry, because the retry reads the callbackUrl. */
 const deleteTargets: Retention['deleteSome'] = async (query, options) =>
   (await isAnyParked(query, group)) ? 0 : deleteOldTargets(query, options);

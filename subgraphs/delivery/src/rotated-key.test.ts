@@ -5,8 +5,8 @@ import { describe, expect, it } from 'vitest';
 import { delivery } from './tables.ts';
 import { buildRequest, openDeliveryHarness } from './testing/delivery-harness.ts';
 
-// Two processes on one database, in each step of docs/runbooks.md. At a step, one process may have the next setting
-// while the other does not yet.
+// Two processes share a database. At each step of the runbook (docs/runbooks.md), one process has the new setting while
+// the other still has the old one.
 describe('rotation of SECRETS_KEY', () => {
   it.each([
     ['the new key at the end', [1], [1, 9]],
@@ -43,7 +43,7 @@ describe('rotation of SECRETS_KEY', () => {
       const owner = owners.find(({ id }) => id === headers['webhook-id'])?.userId ?? '';
       new Webhook(secrets.get(owner) ?? '').verify(body, headers as Record<string, string>);
     }
-    // Each process publishes the same public keys, so that receivers can verify the signatures of both.
+    // Both processes publish the same public keys, so that receivers can verify the signatures of both.
     const [first, second] = await Promise.all(
       urls.map(async (url) => (await fetch(`${url}/.well-known/webhooks-jwks.json`)).json()),
     );

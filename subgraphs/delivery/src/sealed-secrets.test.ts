@@ -10,7 +10,7 @@ import { buildRequest, openDeliveryHarness } from './testing/delivery-harness.ts
 
 type Harness = Awaited<ReturnType<typeof openDeliveryHarness>>;
 
-/** Returns everything that the database stores of secrets and keys, as text. */
+/** Returns all secrets and keys as the database stores them. */
 async function readStored({ engines: { database } }: Harness): Promise<string[]> {
   const { rows } = await database.query.execute<{ stored: string }>(sql`
     select ${callbackSecret.secret} as stored from ${callbackSecret}
@@ -50,8 +50,8 @@ describe('secrets at rest', () => {
     await harness.request(request);
     await harness.receive(request);
     const { headers, body } = await receiver.next();
-    // The signature is compared, because the library would refuse the time: the test's clock is later than the
-    // machine's.
+    // The signature is compared instead of verified. The library would refuse its time, because the test's clock is
+    // ahead of the machine's.
     const at = new Date(Number(headers['webhook-timestamp']) * 1_000);
     const expected = new Webhook(secret).sign(String(headers['webhook-id']), at, body);
     expect(String(headers['webhook-signature']).split(' ')).toContain(expected);
@@ -78,14 +78,14 @@ describe('secrets at rest', () => {
   });
 });
 
-/** Replaces the stored secret of a user by the secret of another row, which no key can decrypt in this row. */
+/** Replaces a user's stored secret by that of another row. A secret can be decrypted only in its own row. */
 async function alter({ engines: { database, secrets } }: Harness, userId: string): Promise<void> {
   const stranger = secrets.seal('whsec_AAAA', { purpose: 'delivery.callback_secret', id: randomUUID() });
   await database.query.update(callbackSecret).set({ secret: stranger }).where(eq(callbackSecret.userId, userId));
 }
 
 describe('secrets that can not be decrypted', () => {
-  // Regression: the attempt was repeated after each lease without end, and nobody was notified.
+  // Regression: the attempt was repeated endlessly after each lease, and nobody was notified.
   it('altered secret: its attempts fail with a code, and its owner rotates it', async () => {
     await using harness = await openDeliveryHarness({ environment: { CALLBACK_RETRY_SCHEDULE: '200ms,24d' } });
     await using receiver = await startReceiver();
@@ -119,7 +119,7 @@ describe('secrets that can not be decrypted', () => {
     await harness.secret(request.userId);
     const { query } = harness.engines.database;
     const [row] = await query.select().from(callbackSecret).where(eq(callbackSecret.userId, request.userId));
-    // Another process, which already has the next key, stores the secret in this form.
+    // Another process, which already has the next key, encrypts the secret with that key.
     const use = { purpose: 'delivery.callback_secret', id: row?.id ?? '' };
     const sealed = createTestSecrets(9).seal(harness.engines.secrets.open(row?.secret ?? '', use), use);
     await query.update(callbackSecret).set({ secret: sealed }).where(eq(callbackSecret.userId, request.userId));

@@ -65,7 +65,7 @@ export interface DeliveryServiceOptions {
 /** Time for storing an attempt after its time-out, in milliseconds. */
 const storeMarginMs = 5_000;
 
-/** Starts the delivery subgraph at `/graphql`: signed callbacks and SMS. */
+/** Starts the delivery subgraph, which sends signed callbacks and SMS, and serves GraphQL at `/graphql`. */
 export async function createDeliveryService(options: DeliveryServiceOptions): Promise<SubgraphService> {
   const { config, log, clock, database, topics, keyValue, secrets: box } = options;
   await using releases = new AsyncDisposableStack();
@@ -155,13 +155,13 @@ export async function createDeliveryService(options: DeliveryServiceOptions): Pr
       context: createContexts({ verify, database }),
     }),
   );
-  // Test callbacks are disposed before the server, because the server waits for running requests.
+  // Test callbacks are aborted before the server stops, because the server waits for the requests that run them.
   work.use(testCallbacks);
   const owned = releases.move();
   return { ...server, [Symbol.asyncDispose]: () => owned.disposeAsync() };
 }
 
-/** Creates the verifier of tokens, by the keys of the user service. */
+/** Creates the verifier of tokens, which uses the public keys of the user service. */
 async function startVerifier(
   { config, database, topics, log }: DeliveryServiceOptions,
   { releases, work }: { releases: Pick<AsyncDisposableStack, 'use'>; work: Pick<StopStage, 'use'> },
@@ -176,7 +176,7 @@ async function startVerifier(
   });
 }
 
-/** Adds the public keys of callbacks, the gauges, and the SMS provider's status callback. */
+/** Adds the routes for the public keys of callbacks, for the gauges, and for the SMS provider's status callbacks. */
 async function addRoutes(
   app: FastifyInstance,
   { config, database, clock, log }: DeliveryServiceOptions,

@@ -11,7 +11,7 @@ import { type CallbackSender, createCallbackSender } from './channels/callback/s
 import type { DeliveryConfig } from './config.ts';
 import { signingKey } from './tables.ts';
 
-/** What sends callbacks. */
+/** The sender of callbacks, with its secrets, keys and URL policy. */
 export interface Callbacks {
   sender: CallbackSender;
   /** The secrets of users. */
@@ -22,8 +22,8 @@ export interface Callbacks {
 }
 
 /**
- * Longest time-out for resolving a name. It is shorter if two time-outs, which show whose fault it is, would not end
- * well before the attempt's time-out.
+ * Longest time-out of a DNS query. It is at most a third of the attempt's time-out. So after a time-out a second query,
+ * which shows whether the name servers fail, still ends within the attempt.
  */
 const maxLookupMs = 5_000;
 

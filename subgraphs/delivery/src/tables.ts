@@ -33,7 +33,7 @@ export const delivery = schema.table(
     requestId: uuid('request_id'),
     /** The voucher; null if the request failed. */
     voucherId: uuid('voucher_id'),
-    /** The endpoint that a notice is about, for example because it was disabled. */
+    /** The disabled endpoint that a notice is about; null for the outcome of a request. */
     noticeOf: uuid('notice_of'),
     userId: uuid('user_id').notNull(),
     channel: text().$type<Channel>().notNull(),
@@ -50,8 +50,8 @@ export const delivery = schema.table(
     /** When the next attempt is due; during an attempt, the end of its lease. Null once the delivery has ended. */
     nextAttemptAt: instant('next_attempt_at'),
     /**
-     * The queue in which the delivery waits (`endpointOf`). The default is the SMS provider's queue, which the previous
-     * version stores for all deliveries.
+     * The endpoint in whose queue the delivery waits (`endpointOf`). The default is the SMS provider. Rows that the
+     * previous version inserts have it, because that version does not know the column.
      */
     endpointId: uuid('endpoint_id').notNull().default('00000000-0000-0000-0000-000000000000'),
     /** No longer used. The next version will drop this column. */
@@ -60,22 +60,21 @@ export const delivery = schema.table(
     turn: integer().notNull(),
     /** Whether the last started attempt still has no result. */
     running: boolean().notNull(),
-    /** Number of failed attempts since creation or the last redelivery, which is the index in the retry schedule. */
+    /** Number of failed attempts since creation or the last redelivery. It is the index in the retry schedule. */
     failures: integer().notNull(),
     /** Number of redeliveries. */
     round: integer().notNull(),
-    /** The attempt whose SMS the provider has accepted, while its report is awaited. */
+    /** Number of the attempt whose SMS the provider has accepted, until its report arrives; else null. */
     acceptedTurn: integer('accepted_turn'),
   },
   (table) => [
     uniqueIndex('delivery_by_request').on(table.requestId, table.channel),
     index('delivery_by_voucher').on(table.voucherId),
     index('delivery_by_age').on(table.createdAt),
-    // The index has only failed deliveries, so that other deliveries do not have to maintain it.
+    // The index contains failed deliveries only, so that writes of other deliveries do not update it.
     index('delivery_failed').on(table.userId, table.createdAt, table.id).where(sql`${table.status} = 'FAILED'`),
-    // The queues: this index finds the endpoints with waiting deliveries, and the due ones among these. The order is
-    // descending, because dead entries of started attempts, which stay while a transaction may see them, are at the
-    // other end.
+    // This index finds the endpoints with waiting deliveries, and their due deliveries. Dead index entries belong to
+    // started deliveries, which have the oldest times. The index is descending, so that scans read these entries last.
     index('delivery_waiting')
       .on(table.endpointId, table.nextAttemptAt.desc().nullsFirst())
       .where(sql`${table.status} = 'PENDING' and not ${table.running}`),
@@ -97,7 +96,7 @@ export const endpoint = schema.table(
     origin: text().notNull(),
     /** The URL of the last stored attempt. */
     url: text().notNull(),
-    /** When the result of an attempt was last stored in this row, which does not happen for each attempt. */
+    /** When a result was last stored in this row. The results of some attempts are not stored here. */
     usedAt: instant('used_at').notNull(),
     lastSuccessAt: instant('last_success_at'),
     lastFailureAt: instant('last_failure_at'),
@@ -111,7 +110,7 @@ export const endpoint = schema.table(
 
 export type EndpointRow = typeof endpoint.$inferSelect;
 
-/** The attempts of deliveries that have a result. */
+/** The attempts that have ended. */
 export const attempt = schema.table(
   'attempt',
   {
@@ -133,12 +132,12 @@ export const attempt = schema.table(
 
 export type Attempt = typeof attempt.$inferSelect;
 
-/** The recoveries in progress, one per user (`recovery.ts`). */
+/** The recoveries in progress, at most one per user. A recovery restarts a user's failed deliveries (`recovery.ts`). */
 export const recovery = schema.table('recovery', {
   userId: uuid('user_id').primaryKey(),
   /** Deliveries that were created after this time are not part of the recovery. */
   until: instant('until').notNull(),
-  /** Time and id of the last delivery that the recovery has restarted. */
+  /** Creation time and id of the last delivery that the recovery has restarted. */
   reachedAt: instant('reached_at').notNull(),
   reachedId: uuid('reached_id').notNull(),
   /** When the recovery's next batch is due. */
@@ -154,13 +153,14 @@ export const callbackSecret = schema.table(
     /** The secret, `whsec_` and base64, encrypted. */
     secret: text().notNull(),
     createdAt: instant('created_at').notNull(),
-    /** Until when a replaced secret still signs; null for the current secret. */
+    /** When a replaced secret stops signing; null for the current secret. */
     signsUntil: instant('signs_until'),
   },
   (table) => [
     uniqueIndex('callback_secret_current').on(table.userId).where(sql`${table.signsUntil} is null`),
     index('callback_secret_by_user').on(table.userId),
-    // This index finds secrets that are not encrypted with the first key. Its expression is that of `prefixOf`.
+    // This index finds secrets that are not encrypted with the first key of SECRETS_KEY. Its expression has to equal
+    // that of `prefixOf`.
     index('callback_secret_key').on(sql`left(${table.secret}, 16)`),
     index('callback_secret_replaced').on(table.signsUntil).where(sql`${table.signsUntil} is not null`),
   ],

@@ -10,7 +10,7 @@ import { revokeKey } from './revoke-key.ts';
 import { bankUser, signingKey, userSecrets } from './tables.ts';
 import { usernameKey } from './username-key.ts';
 
-/** The engines of an operator's commands: those of the user service. */
+/** The database, topics, key-value store and secrets of the user service, for an operator's commands. */
 export interface AdminEngines {
   database: Database;
   topics: Pick<Topics, 'publish' | 'publishAll'>;

@@ -19,7 +19,7 @@ export interface AttemptLimits {
   countSignUp(address: string): Promise<void>;
   countSignIn(address: string): Promise<void>;
   /**
-   * Runs the comparison of a password, and counts a wrong password against the username. Throws the errors of
+   * Compares a password by `compare`, and counts a wrong password against the username. Throws the errors of
    * `countSignUp` and of `compare`.
    */
   countFailure<Result>(attempt: Attempt, compare: () => Promise<Result>): Promise<Result>;
@@ -32,11 +32,11 @@ const rememberedForMs = 90 * 86_400_000;
 
 /**
  * Creates the limits on guessing passwords and creating users. Wrong passwords count per username, over all addresses.
- * Each address from which the user has signed in has a separate count, so that an attack from elsewhere does not lock
+ * An address from which the user has signed in before has a separate count. So an attack from elsewhere does not lock
  * out the user.
  *
- * While the store is unavailable nobody can sign in or up, because sessions need the store, and attempts must not go
- * uncounted.
+ * While the key-value store is unavailable, nobody can sign in or up: sessions need the store, and every attempt has to
+ * be counted.
  */
 export function createAttemptLimits({
   config,

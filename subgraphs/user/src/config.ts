@@ -39,7 +39,7 @@ export const userSettings = z
 
 export type UserConfig = Readonly<z.output<typeof userSettings>>;
 
-/** Settings of the subgraph as a separate process, with its own engines. */
+/** Settings of the subgraph as a separate process, with its own connections to database, Kafka and Redis. */
 export const userProcessSettings = z
   .object({
     ...userSettings.shape,

@@ -24,8 +24,8 @@ export async function endSessions(
   { database, topics, keyValue }: SessionEngines,
   sids: readonly string[],
 ): Promise<number> {
-  // Sessions are deleted before their end is published, because a session that was reported as ended must not be in the
-  // store any more.
+  // Sessions are deleted before their end is published. Whoever receives the message must no longer find the session in
+  // the store.
   const deleted = await requireSessionStore(() => Promise.all(sids.map((sid) => keyValue.delete(sessionKey(sid)))));
   await database.transaction(async (tx) => {
     await tx.delete(session).where(inArray(session.sid, [...sids]));

@@ -15,7 +15,7 @@ export interface Passwords {
    */
   hash(password: string, signal: AbortSignal): Promise<string>;
   /**
-   * Resolves with whether the password is right. Without a hash, for an unknown user, it does the same work and
+   * Resolves with true if the password is right. For an unknown user (without a hash) it does the same work, and
    * resolves with false. Throws the errors of `hash`.
    */
   verify(passwordHash: string | null, password: string, signal: AbortSignal): Promise<boolean>;
@@ -31,7 +31,10 @@ export interface PasswordsOptions {
   maxWaiting?: number;
 }
 
-/** Creates the hashing by argon2id, with a bounded queue: each hash takes 19 MiB, and at least 30 ms of a core. */
+/**
+ * Creates the hashing of passwords by argon2id, with a bounded queue. Each hash takes 19 MiB, and at least 30 ms of a
+ * CPU core.
+ */
 export async function createPasswords({
   concurrency = 2,
   maxWaiting = 100,

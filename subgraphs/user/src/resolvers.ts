@@ -16,7 +16,7 @@ export interface UserContext {
 }
 
 export function createResolvers({ users, sessions }: { users: Users; sessions: Sessions }) {
-  /** Id of the user who signed up or in, by the context of the request. */
+  /** The user who signs up or in by a request: the user's id by the request's context. */
   const ownUsers = new WeakMap<UserContext, string>();
   return {
     DateTime: dateTimeScalar,

@@ -30,7 +30,7 @@ describe('revoked key', () => {
     await expect.poll(async () => (await ctx.jwks()).keys.length).toBe(2);
     const next = (await ctx.jwks()).keys.find(({ kid }) => kid !== first?.kid);
     await revokeKey(ctx.engines, first?.kid ?? '');
-    // Each process first removes the revoked key, and then reads the current keys.
+    // The process drops the revoked key first, and reads the new keys only later.
     await expect
       .poll(async () => {
         const kids = (await ctx.jwks()).keys.map(({ kid }) => kid);

@@ -7,8 +7,8 @@ import { and, eq, isNull, lte, ne } from 'drizzle-orm';
 import { signingKey } from './tables.ts';
 
 /**
- * Revokes a signing key: every process is notified, and then rejects the tokens that the key signed. If no other key is
- * used for signing, a key is created. Returns false, without a change, if there is no such key.
+ * Revokes a signing key: every process is notified, and then rejects the tokens that the key signed. If no other key
+ * signs, a new key is created. Returns false if there is no such key.
  */
 export async function revokeKey(
   { database, topics, secrets }: { database: Database; topics: Pick<Topics, 'publish'>; secrets: SecretBox },
@@ -18,8 +18,7 @@ export async function revokeKey(
   return database.transaction(async (tx) => {
     const removed = await tx.delete(signingKey).where(eq(signingKey.kid, kid)).returning({ kid: signingKey.kid });
     if (removed.length === 0) return false;
-    // The next key may already be published, but is not used for signing yet, so that it can not replace the revoked
-    // one.
+    // The next key may already be published. It does not sign yet, so that it can not replace the revoked key.
     const signing = await tx
       .select({ kid: signingKey.kid })
       .from(signingKey)

@@ -15,7 +15,7 @@ describe('signing keys at rest', () => {
     expect(sealed).toMatch(/^sealed:/);
     const use = { purpose: 'users.signing_key', id: row?.kid ?? '' };
     const jwk = JSON.parse(ctx.engines.secrets.open(sealed, use));
-    // The key is stored unencrypted, as by an earlier version.
+    // Stores the key unencrypted, as an earlier version did.
     await query.update(signingKey).set({ privateJwk: jwk }).where(eq(signingKey.kid, use.id));
     const { url } = await ctx.startAnother();
     const { token } = (await ctx.signUp({}, url)).data?.signUp as { token: string };

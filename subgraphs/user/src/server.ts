@@ -110,8 +110,8 @@ export async function createUserService({
         reported: { topics: topics.ping },
       },
       context: async (request, signal) => {
-        // The token is verified only when a resolver needs it, because a client with an expired token must be able to
-        // sign in.
+        // The token is verified only when a resolver needs it. Otherwise a client with an expired token could not sign
+        // in.
         let identity: Promise<Identity | null> | undefined;
         const { authorization } = request.headers;
         return {
@@ -135,8 +135,8 @@ export async function createUserService({
 }
 
 /**
- * Returns the client's address: the first entry of the header, because a proxy between gateway and subgraph appends its
- * address.
+ * Returns the client's address: the first entry of `x-forwarded-for`, because proxies after the gateway append further
+ * entries.
  */
 function forwardedAddress({ headers, ip }: { headers: IncomingHttpHeaders; ip: string }): string {
   const [client = ''] = String(headers['x-forwarded-for'] ?? '').split(',');

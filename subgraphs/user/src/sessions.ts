@@ -16,8 +16,8 @@ export interface Sessions {
   /**
    * Begins a session, which ends `sessionIdleSeconds` after its last request.
    *
-   * @param addUser stores a new user in the transaction that stores the session, so that both are stored or neither. It
-   *   is called again if the answer to the COMMIT was lost, and must change nothing if the user is already stored
+   * @param addUser stores a new user in the same transaction as the session. It is called again if the response to
+   *   COMMIT is lost, and must change nothing if the user is already stored
    * @throws CodedError SESSION_STORE_UNAVAILABLE (retryable), with nothing stored; the errors of `addUser`
    */
   begin(
@@ -48,8 +48,8 @@ export function createSessions(options: SessionsOptions): Sessions {
       await store();
     } catch (error) {
       if (codedCause(error)?.code !== ('COMMIT_UNKNOWN' satisfies PlatformErrorCode)) throw error;
-      // The COMMIT may have happened. The service stores the user again, because a retry by the client would find its
-      // own name taken.
+      // The COMMIT may have succeeded. The service retries here, because after it a retry by the client would fail with
+      // USERNAME_TAKEN.
       await store();
     }
   };
@@ -68,7 +68,8 @@ export function createSessions(options: SessionsOptions): Sessions {
         .setExpirationTime(expiresAt)
         .sign(privateKey);
       const session: Session = { userId: id, kid };
-      // The session is stored before it is listed. Otherwise its user could end the session before it is stored.
+      // The session is stored in the key-value store before its row is inserted. Otherwise it could be ended by its row
+      // before it exists.
       await requireSessionStore(() =>
         keyValue.set(sessionKey(sid), JSON.stringify(session), {
           ttlMs: Math.min(config.SESSION_IDLE, config.SESSION_MAX),
@@ -79,7 +80,7 @@ export function createSessions(options: SessionsOptions): Sessions {
         if (addUser) await storeWithUser(row, addUser);
         else await database.query.insert(sessionTable).values(row);
       } catch (error) {
-        // The session is deleted, because its user could not end an unlisted session. A failed deletion does no harm,
+        // The session is deleted, because without its row it could not be ended. A failed deletion does no harm,
         // because nobody has the token.
         await keyValue.delete(sessionKey(sid)).catch(() => {});
         throw error;

@@ -82,10 +82,10 @@ describe('signIn', () => {
     await arrived.promise;
     left.abort();
     await Promise.allSettled(requests);
-    // A response to a later request shows that the server has handled the closed connections.
+    // When the server responds to this later request, it has handled the closed connections.
     await postGraphql(`${gated.url}/graphql`, '{ me { id } }');
     gate.resolve();
-    // The count of a cancelled attempt is taken back, because only wrong passwords stay counted.
+    // A cancelled attempt is removed from the count, because only wrong passwords stay counted.
     await expect.poll(() => takenBack).toBe(count);
   });
 

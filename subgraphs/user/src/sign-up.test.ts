@@ -57,7 +57,7 @@ describe('signUp', () => {
     expect((await ctx.signUp()).errors).toBeUndefined();
   });
 
-  // Regression: the client got an error although it was signed up, and its retry was refused because the name was
+  // Regression: the client got an error although its user was stored. Its retry was refused, because the name was
   // taken.
   it.each([
     ['was committed', true],

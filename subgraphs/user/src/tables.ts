@@ -21,7 +21,9 @@ export const bankUser = schema.table(
   ],
 );
 
-/** The sessions of each user. They are stored in the key-value store, which can't be searched by user. */
+/**
+ * Lists the sessions of each user. The sessions themselves are in the key-value store, which can't be searched by user.
+ */
 export const session = schema.table(
   'session',
   {

@@ -40,7 +40,7 @@ export interface Users {
 
 /** A client that signs up or in. */
 export interface Caller {
-  /** The client's address in the form that rate limits count (`groupAddress`). */
+  /** The client's address, grouped as rate limits count it (`groupAddress`): an IPv6 address by its /64. */
   address: string;
   /** Aborts when the request has ended. */
   signal: AbortSignal;
@@ -92,7 +92,7 @@ export function createUsers({
       limits.rememberAddress({ usernameKey: usernameKey(username), address }),
     async signIn({ username, password }, { address, signal }) {
       await limits.countSignIn(address);
-      // No user can have an invalid name or password, so that a comparison would be wasted work.
+      // No user has an invalid name or password, so that comparing would be wasted work.
       if (!isUsername(username) || !isPassword(password)) throw invalidCredentials();
       const attempt = { usernameKey: usernameKey(username), address };
       const user = await limits.countFailure(attempt, async () => {

@@ -14,7 +14,7 @@ export interface ValidatedRequest {
   phoneNumber: string;
   callbackUrl: string | null;
   key: string | null;
-  /** Hash of the normalised input, by which an idempotency key with a different input is detected. */
+  /** Hash of the normalised input. It shows whether an idempotency key is reused with a different input. */
   fingerprint: string;
 }
 
@@ -34,8 +34,9 @@ export interface AcceptOptions {
 }
 
 /**
- * Creates the function that stores a request with its idempotency key and its message, in one transaction. Concurrent
- * requests share the transaction. A request whose signal aborts before its transaction starts is not stored.
+ * Creates the function that stores a request, its idempotency key and its message for `request-code`, in one
+ * transaction. Concurrent requests share the transaction. A request whose signal aborts before its transaction starts
+ * is not stored.
  */
 export function createAccept({ database, topics, keyLifeMs }: AcceptOptions) {
   const accept = createBatcher<ValidatedRequest, AcceptedRequest>({
@@ -43,7 +44,7 @@ export function createAccept({ database, topics, keyLifeMs }: AcceptOptions) {
   });
   return (request: ValidatedRequest, signal: AbortSignal): Promise<AcceptedRequest> =>
     accept(request, { signal }).catch((error: unknown) => {
-      // A concurrent request with the same key was stored first, so that the second call returns that request.
+      // A concurrent request with the same idempotency key was stored first. The second call returns that request.
       if (violatedUnique(error) === 'idempotency_key_user_id_key_pk') return accept(request, { signal });
       throw error;
     });
@@ -55,7 +56,7 @@ async function acceptAll(
   batch: readonly ValidatedRequest[],
 ): Promise<AcceptedRequest[]> {
   const existing = await findByKeys(tx, batch, now);
-  /** New requests of this batch, by key. A later request with the same key gets the first request. */
+  /** New requests of this batch, by idempotency key. If a key occurs again, its first request is used. */
   const created = new Map<string, ValidatedRequest & { id: string }>();
   const names = batch.map((request) => {
     const name = request.key === null ? randomUUID() : keyNameOf(request);

@@ -33,7 +33,7 @@ export const voucherSettings = z.object({
 
 export type VoucherConfig = Readonly<z.output<typeof voucherSettings>>;
 
-/** Settings of the subgraph as a separate process, with its own engines. */
+/** Settings of the subgraph as a separate process, with its own connections to database, Kafka and Redis. */
 export const voucherProcessSettings = z
   .object({
     ...voucherSettings.shape,

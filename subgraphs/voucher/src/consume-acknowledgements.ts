@@ -8,10 +8,10 @@ import { and, eq, sql } from 'drizzle-orm';
 import { voucherRequest } from './tables.ts';
 
 /**
- * Stores when the provider acknowledged pending requests, so that clients see it in their steps. A request that has
- * ended already got these times with its outcome.
+ * Stores when the provider acknowledged pending requests. Clients see this in `VoucherRequest.steps`. A request that
+ * has ended got these times with its outcome.
  *
- * @param stage the stage in which the consumer stops
+ * @param stage the stage of the shutdown in which the consumer stops
  */
 export async function consumeAcknowledgements({
   database,
@@ -38,8 +38,8 @@ export async function consumeAcknowledgements({
 }
 
 /**
- * Stores the times of the pending requests. Never waits for a locked row. A message with another phone number than its
- * request changes nothing, as it does not reach the request's subscribers either.
+ * Stores the times of the pending requests. Never waits for a locked row. A message changes nothing if its phone number
+ * is not that of its request. Such a message does not reach the request's subscribers either.
  */
 export async function storeAcknowledgements(
   database: Pick<Database, 'query'>,
@@ -56,7 +56,7 @@ export async function storeAcknowledgements(
     { id: 'uuid', phone_number: 'text', asked_at: 'timestamptz', acknowledged_at: 'timestamptz' },
   );
   const ids = acknowledgements.map(({ requestId }) => requestId);
-  // Locked rows are skipped: their outcome is being stored, and must neither wait nor deadlock.
+  // Locked rows are skipped. Their outcome is being stored, which also stores these times.
   const unlocked = sql`(
     select ${voucherRequest.id} from ${voucherRequest}
     where ${isAnyId(voucherRequest.id, ids)} and ${voucherRequest.status} = 'PENDING'

@@ -39,8 +39,8 @@ describe('outcomes', () => {
     expect(await ctx.rows('voucher')).toHaveLength(1);
   });
 
-  // Regression: after a rollback, version 0.1 took the topic for recreated, because it compares the stored time with
-  // the time of the message at the position.
+  // Regression: after a rollback, version 0.1 assumed that the topic had been recreated. It compares the stored time
+  // with the time of the message at the position.
   it('outcomes: leave no publish time of 0.1 at a later position', async () => {
     await using engines = await openTestEngines({ migrations: [voucherMigrations] });
     const { database, topics } = engines;

@@ -11,10 +11,10 @@ import { consumedPosition, voucher, voucherRequest } from './tables.ts';
 const group = 'voucher';
 
 /**
- * Stores the outcomes. A voucher gets the next number in the feed of its phone number. A duplicate changes nothing. The
- * positions consumed so far are stored in the same transaction.
+ * Stores outcomes: vouchers and failures of requests. A voucher gets the next number in the feed of its phone number. A
+ * duplicate changes nothing. The same transaction stores the consumed offset of each partition.
  *
- * @param stage the stage in which the consumers stop
+ * @param stage the stage of the shutdown in which the consumers stop
  */
 export async function consumeOutcomes({
   database,
@@ -32,7 +32,7 @@ export async function consumeOutcomes({
     onFinishedThrough: (positions) => advancePositions(database.query, topic, positions),
   });
   const store = createBatcher<{ message: Message<ReceiveCode>; context: HandlerContext }, void>({
-    // Every batch updates the same position rows, so that a concurrent batch would only wait for their locks.
+    // Every batch updates the same rows of `consumed_position`. So a concurrent batch would only wait for their locks.
     concurrency: 1,
     run: (batch) =>
       database.transaction(async (tx) => {
@@ -40,8 +40,8 @@ export async function consumeOutcomes({
           tx,
           batch.map(({ message }) => message.value),
         );
-        // The context of each message counts only this message of the batch as finished. So a stored position may be
-        // too low, and `onFinishedThrough` raises it later.
+        // `finishedThrough` of a message does not count the other messages of its batch. So a stored position may be
+        // too low, until `onFinishedThrough` raises it.
         const positions = new Map<number, number>();
         for (const { message, context } of batch)
           positions.set(message.partition, Math.max(positions.get(message.partition) ?? 0, context.finishedThrough()));
@@ -114,13 +114,13 @@ async function storeVouchers(tx: Transaction, outcomes: readonly ReceiveCode[]):
     })),
     { id: 'uuid', ended_at: 'timestamptz', asked_at: 'timestamptz', acknowledged_at: 'timestamptz' },
   );
-  // Outcomes of voucher-integration are final. If a failure was stored by mistake, a code replaces it.
+  // A code replaces a failure that was stored by mistake.
   await tx
     .update(voucherRequest)
     .set({
       status: 'FULFILLED',
       endedAt: sql`input.ended_at`,
-      // If the outcome lacks these times, as from an older version of voucher-integration, the times of the
+      // An older version of voucher-integration publishes outcomes without these times. Then the times of the
       // acknowledgement stay.
       askedAt: sql`coalesce(input.asked_at, ${voucherRequest.askedAt})`,
       acknowledgedAt: sql`coalesce(input.acknowledged_at, ${voucherRequest.acknowledgedAt})`,
@@ -153,8 +153,8 @@ async function storeFailure(
 }
 
 /**
- * Stores where the group starts a partition, even if that is lower than before. A position that is too low is safe,
- * because duplicates are dropped. A position that is too high would lose messages.
+ * Stores the offset at which the consumer group starts a partition, even if it is lower than before. A position that is
+ * too low is safe, because duplicates are dropped. If it were too high, messages would be lost.
  */
 async function resetPosition(query: Queryable, topic: string, partition: number, position: number): Promise<void> {
   await query

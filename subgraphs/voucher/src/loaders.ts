@@ -6,7 +6,9 @@ import { and, eq, inArray } from 'drizzle-orm';
 import type { VoucherContext } from './resolvers.ts';
 import { voucher, voucherRequest } from './tables.ts';
 
-/** Creates a request's loaders of the user's own rows. They load null for other users' rows and for invalid ids. */
+/**
+ * Creates the DataLoaders of a GraphQL request. They load only rows of the user who sent it, and null for other ids.
+ */
 export function createLoaders(
   database: Database,
   identity: Identity | null,

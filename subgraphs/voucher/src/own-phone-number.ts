@@ -4,7 +4,8 @@ import type { Identity } from '@voucher-gateway/platform/identity/token-verifier
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 
 /**
- * Checks that a phone number belongs to the user, and returns it as E.164. Without a number, returns the user's number.
+ * Checks that a phone number belongs to the user, and returns it as E.164. Without a phone number, it returns the
+ * user's own.
  *
  * @param argument path of the argument, for the error
  * @throws CodedError PHONE_NUMBER_INVALID, FORBIDDEN

@@ -36,8 +36,8 @@ export async function readPage(database: Database, phoneNumber: string, args: Pa
   if (backwards && (args.first ?? null) !== null) throw invalidSize('last', 'Set first or last, not both.');
   const size = backwards ? parseSize('last', args.last) : parseSize('first', args.first);
 
-  // The positions are read before the rows. So a voucher that is stored between the two reads may come from the store
-  // and from the topic. Its id shows that it is a duplicate.
+  // The positions are read before the rows. So no voucher is missed. One that is stored between the two reads is in the
+  // page and is also read from the topic, where its id shows that it is a duplicate.
   const storedThrough = await database.query.select().from(consumedPosition);
   const after = await findFeedNumber(database, phoneNumber, args.after, 'after');
   const before = await findFeedNumber(database, phoneNumber, args.before, 'before');
@@ -54,7 +54,7 @@ export async function readPage(database: Database, phoneNumber: string, args: Pa
     .limit(size + 1);
   const hasMore = found.length > size;
   const rows = backwards ? found.slice(0, size).reverse() : found.slice(0, size);
-  /** Whether any voucher of the filtered list fulfils the condition. */
+  /** Whether any voucher that matches the filter fulfils the condition. */
   const hasAny = async (condition: SQL) => {
     const [row] = await database.query
       .select({ id: voucher.id })

@@ -4,7 +4,7 @@ import type { voucherRequest } from './tables.ts';
 
 export type VoucherRequestRow = typeof voucherRequest.$inferSelect;
 
-/** Builds the request's message from its row only, so that its bytes are the same each time. */
+/** Builds the message for `request-code` only from the request's row, so that each publication has the same bytes. */
 export function requestCodeOf({ id, userId, phoneNumber, callbackUrl, requestedAt }: VoucherRequestRow): RequestCode {
   return { requestId: id, userId, phoneNumber, callbackUrl, requestedAt: requestedAt.toISOString() };
 }

@@ -79,8 +79,8 @@ describe('requestVoucher', () => {
     ]);
   });
 
-  // Regression: under overload, the service stored the requests of clients that had left, until the clients of the
-  // waiting requests also left.
+  // Regression: under overload, the service stored requests whose clients had disconnected. So the clients of waiting
+  // requests also gave up.
   it('requestVoucher: drops the waiting requests of clients that have left', async () => {
     await using ctx = await startTestVoucherService();
     const body = JSON.stringify({ query: 'mutation { requestVoucher(input: {}) { id } }' });
@@ -93,7 +93,7 @@ describe('requestVoucher', () => {
     const { data } = await ctx.request();
     const stored = (await ctx.rows('voucher.voucher_request')).map(({ id }) => id);
     expect(stored).toContain(data?.requestVoucher.id);
-    // Two batches had already started, and are stored although their clients have left.
+    // Two batches had already started. They are stored although their clients have disconnected.
     expect(stored.length).toBeLessThanOrEqual(3);
   });
 

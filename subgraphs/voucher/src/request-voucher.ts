@@ -32,13 +32,12 @@ export interface RequestVoucherOptions {
 }
 
 /**
- * Creates the function that accepts a request. Row, idempotency key and message are stored in one transaction. After
- * that the callbackUrl is cached in the key-value store. A failure of this does not matter, because the message also
- * has the URL.
+ * Creates the function that accepts a request. Row, idempotency key and message are stored in one transaction. Then the
+ * callbackUrl is cached in the key-value store. If this fails, nothing is lost, because the message also has the URL.
  *
  * The function throws CodedError FORBIDDEN, PHONE_NUMBER_INVALID, CALLBACK_URL_REFUSED, BAD_USER_INPUT,
  * IDEMPOTENCY_KEY_REUSED or DATABASE_UNAVAILABLE if nothing was stored. After COMMIT_UNKNOWN the request may be stored,
- * and a retry with the same key returns it.
+ * and a retry with the same idempotency key returns it.
  */
 export function createRequestVoucher(options: RequestVoucherOptions) {
   const { keyValue, log, region, callbackUrls } = options;

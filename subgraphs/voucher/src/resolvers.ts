@@ -94,7 +94,7 @@ const connectionResolvers = {
   },
 };
 
-/** The gateway resolves Subscription fields from their topics, so that the subgraph rejects them on every transport. */
+/** Rejects a subscription at the subgraph, because the gateway resolves Subscription fields from their topics. */
 const rejectSubscription = () => {
   throw new CodedError<PublicErrorCode>(
     'BAD_USER_INPUT',

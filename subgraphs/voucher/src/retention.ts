@@ -1,7 +1,7 @@
 import { deleteFrom, type Retention } from '@voucher-gateway/platform/database/housekeeping';
 import { idempotencyKey } from './tables.ts';
 
-/** Expired keys are kept for this time, because a retry that started before the expiry must still find its key. */
+/** Expired keys are kept for this time, so that a retry that started before the expiry still finds its key. */
 const afterExpiryMs = 300_000;
 
 /** Which rows the voucher subgraph deletes. Requests and vouchers are kept. */

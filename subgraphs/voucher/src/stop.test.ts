@@ -10,7 +10,7 @@ import { expect, it } from 'vitest';
 import { voucherSettings } from './config.ts';
 import { createVoucherService } from './server.ts';
 
-// Regression: the parts stopped one after another, and exceeded the deadline in total.
+// Regression: server and consumers stopped one after another, and together exceeded the deadline.
 it('stop: consumers stop while a request is still running', async () => {
   const stopping = new Set<string>();
   const consumersStop = Promise.withResolvers<void>();

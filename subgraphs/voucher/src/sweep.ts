@@ -9,7 +9,7 @@ import { and, asc, lte, sql } from 'drizzle-orm';
 import { requestCodeOf } from './request-row.ts';
 import { voucherRequest } from './tables.ts';
 
-/** Added to GIVE_UP_AFTER, so that no request is published again while its outcome is on its way. */
+/** Added to GIVE_UP_AFTER, so that no request is published again while its outcome may still be in the topic. */
 const marginMs = 300_000;
 const everyMs = 60_000;
 const batchSize = 500;
@@ -25,9 +25,9 @@ export interface SweepOptions {
 }
 
 /**
- * Every minute publishes overdue requests again: requests that are still pending although voucher-integration must have
- * given up. In reply, voucher-integration publishes their outcomes again, so that requests recover from a lost message
- * or topic. Processes take turns, batch by batch.
+ * Publishes overdue requests again, every minute. A request is overdue if it is still pending although
+ * voucher-integration must have ended it. Voucher-integration then publishes its outcome again. So requests recover
+ * from a lost message or topic. Each batch is published by one process, which holds a lock.
  */
 export function startSweep({ database, topics, clock, log, giveUpAfterMs }: SweepOptions): AsyncDisposable {
   /** Returns the number of requests published; 0 while another process holds the lock. */
@@ -39,15 +39,15 @@ export function startSweep({ database, topics, clock, log, giveUpAfterMs }: Swee
         .from(voucherRequest)
         .where(
           and(
-            // The status is a literal and no parameter, because PostgreSQL's planner uses the partial index only if it
-            // sees this condition.
+            // The status is a literal and no parameter. PostgreSQL uses the partial index only if the query contains
+            // its condition.
             sql`${voucherRequest.status} = 'PENDING'`,
             lte(voucherRequest.publishedAt, new Date(now - giveUpAfterMs - marginMs)),
           ),
         )
         .orderBy(asc(voucherRequest.publishedAt))
         .limit(batchSize)
-        // Locked rows are skipped, because a locked request is about to end.
+        // Locked rows are skipped, because the outcome of a locked request is being stored.
         .for('update', { skipLocked: true });
       const requests = await tx
         .update(voucherRequest)

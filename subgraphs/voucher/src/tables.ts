@@ -18,7 +18,7 @@ export const voucherRequest = schema.table(
     endedAt: instant('ended_at'),
     /**
      * When the request was first sent to the provider, and when the provider acknowledged it. Null if the time is
-     * unknown, or if that has not happened.
+     * unknown, or if it has not happened yet.
      */
     askedAt: instant('asked_at'),
     acknowledgedAt: instant('acknowledged_at'),
@@ -30,7 +30,7 @@ export const voucherRequest = schema.table(
     publishedAt: instant('published_at').notNull(),
   },
   (table) => [
-    // A partial index for the sweep: few requests are pending.
+    // A partial index for the sweep. It is small, because few requests are pending.
     index('voucher_request_overdue').on(table.publishedAt).where(sql`${table.status} = 'PENDING'`),
     index('voucher_request_of_user').on(table.userId, table.requestedAt, table.id),
   ],
@@ -65,8 +65,8 @@ export const voucher = schema.table(
     requestedAt: instant('requested_at').notNull(),
     receivedAt: instant('received_at').notNull(),
     /**
-     * Position in the phone number's feed. Numbers follow the order of consumption, and so depend on neither clocks nor
-     * partitions.
+     * Position in the phone number's feed: 1, 2, 3 and so on, in the order of consumption. So it depends neither on
+     * clocks nor on partitions.
      */
     feedNumber: integer('feed_number').notNull(),
   },
@@ -76,7 +76,7 @@ export const voucher = schema.table(
   ],
 );
 
-/** The next offset of each partition. It is written in the transaction that stores the effects of the messages. */
+/** The next offset of each partition. The transaction that stores the vouchers of messages also stores this offset. */
 export const consumedPosition = schema.table(
   'consumed_position',
   {

@@ -4,7 +4,7 @@ import { fastify } from 'fastify';
 export const verifierA = 'a'.repeat(43);
 export const verifierB = 'b'.repeat(43);
 
-/** Returns the provider's acknowledgement, which promises the code by a callback with this verifier. */
+/** Returns the provider's acknowledgement. The code follows in a callback with this verifier. */
 export function acknowledgementOf(verifier = verifierA) {
   return { codeChallenge: challengeOf(verifier), transformMethod: 'S256' };
 }

@@ -27,15 +27,15 @@ export interface AttemptsOptions {
   database: Pick<Database, 'now'>;
   clock: Clock;
   log: Log;
-  /** Ends all attempts. */
+  /** Aborts all attempts. */
   stop: AbortSignal;
 }
 
-/** Storing a result is retried for this time. After it the result is lost, and the attempt is made again. */
+/** Storing a result is retried for this time. Then the result is lost, and the attempt is repeated. */
 const settleWithinMs = 300_000;
 /**
- * Pause between retries of storing a result. It is shorter than the backlog's pause after a failure, so that results
- * are stored before further attempts start.
+ * Pause between retries of storing a result. It is shorter than the pause in `backlog.ts`. So after an outage, results
+ * are stored before new attempts start.
  */
 const settleAgainMs = 200;
 
@@ -120,8 +120,8 @@ function logResult(log: Log, fields: object, result: FinishedAttempt['result'], 
 }
 
 /**
- * Whether a callback waits in the SMS provider's queue, where the previous version stored callbacks, and where it would
- * delay SMS. Storing any result of the callback moves it to the queue of its endpoint.
+ * Whether a callback is in the queue of SMS. The previous version stored callbacks there, and they delay SMS. Storing
+ * any result of the callback moves it to the queue of its endpoint.
  */
 function isMisfiled({ endpointId, url }: Delivery): boolean {
   return endpointId === smsEndpointId && url !== null;

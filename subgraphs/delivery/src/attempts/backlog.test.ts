@@ -2,7 +2,7 @@ import { silentLog } from '@voucher-gateway/platform/process/log';
 import { expect, it } from 'vitest';
 import { startBacklog } from './backlog.ts';
 
-/** Starts a backlog whose due deliveries are all blocked. Each read takes `readMs`, and its time is recorded. */
+/** Starts a backlog whose due deliveries get no permits. Each read takes `readMs`, and its times are recorded. */
 async function startBlocked({ readMs }: { readMs: number }) {
   const reads: { startedAt: number; endedAt: number }[] = [];
   const backlog = startBacklog({
@@ -54,7 +54,7 @@ it('backlog: starts few attempts per turn of the event loop', async () => {
   const url = 'http://a.invalid';
   const queues = Array.from({ length: 100 }, (_, index) => ({ endpointId: `${index}`, count: 1, userId: 'u', url }));
   const all = Promise.withResolvers<void>();
-  /** Number of attempts that started in each turn of the event loop. */
+  /** Number of attempts that started in each iteration of the event loop. */
   const started = [0];
   const onTurn = () => {
     started.push(0);
@@ -78,6 +78,6 @@ it('backlog: starts few attempts per turn of the event loop', async () => {
   });
   await all.promise;
   clearImmediate(immediate);
-  // Up to 16 attempts start at once. This may happen twice between two callbacks of `setImmediate`.
+  // 16 attempts may start twice between two callbacks of `setImmediate`.
   expect(Math.max(...started)).toBeLessThanOrEqual(32);
 });

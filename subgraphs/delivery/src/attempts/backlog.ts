@@ -21,47 +21,53 @@ export interface BacklogOptions {
   log: Log;
 }
 
-/** Interval of reads. A due delivery waits at most this long until it is found, if its endpoint has capacity. */
+/**
+ * Interval of reads from the database. A due delivery waits at most this long until it is found, if its endpoint has
+ * capacity.
+ */
 const pollMs = 500;
 /** Interval of reads while due deliveries wait for capacity. */
 const blockedPollMs = 50;
 /** Interval of searches for ended leases. */
 const releaseEveryMs = 1_000;
-/** Minimum pause between turns, so that one statement starts several deliveries. */
+/** Minimum pause between two turns (runs of the loop), so that one SQL statement starts several deliveries. */
 const gatherMs = 20;
 /**
- * After a turn that starts nothing, the pause is this many times the turn's length, so that many blocked endpoints cost
+ * After a turn that starts nothing, the pause is this many times as long as the turn. So many blocked endpoints cost
  * little.
  */
 const restPerTurn = 5;
 /** Limit of attempts that one turn starts. */
 const maxStarted = 250;
 /**
- * Limit of attempts that start in one turn of the event loop. Each takes CPU time to sign and serialise, which delays
- * the first attempts of other deliveries.
+ * Limit of attempts that start in one iteration of Node's event loop. Signing and serialising take CPU time, which
+ * would delay the first attempts of new deliveries.
  */
 const startedAtOnce = 16;
 
 /**
- * Starts due deliveries in turns. A turn reads a page of endpoints, and gives each endpoint with due deliveries one
- * permit, then a second one, and so on. So an endpoint waits for one attempt of each other endpoint, however many
- * deliveries they have. The next turn reads the next page, even if some endpoints got no permit. So the limits of one
- * user do not delay later pages.
+ * Starts due deliveries in turns. A turn reads a page of endpoints. It gives each endpoint with due deliveries one
+ * permit, then each a second one, and so on. So an endpoint with many due deliveries does not delay the other
+ * endpoints. The next turn reads the next page, even if some endpoints got no permit. So the limits of one user do not
+ * delay later pages.
  */
 export function startBacklog({ queues, admission, start, log }: BacklogOptions): Backlog {
   const lines = createRepeatedLines(log);
   const stop = new AbortController();
-  /** Aborts when the pause should end: at once, or after its minimum. */
+  /** Aborted by `wake`: then the pause ends as soon as its minimum has passed. */
   let woken = new AbortController();
-  /** The endpoint after which the next page starts; null if the next turn starts a round over all endpoints. */
+  /** The last endpoint of the page before; null if the next turn reads the first page. */
   let last: string | null = null;
   /** The endpoint that got the last permit. */
   let served: string | null = null;
   let releasedAt = Number.NEGATIVE_INFINITY;
-  /** Number of due and of started deliveries in this round. */
+  /** Number of due and of started deliveries since the first page. */
   let round = { due: 0, started: 0 };
 
-  /** Takes a turn. Returns the pause after it, and its minimum even if new deliveries are due, in milliseconds. */
+  /**
+   * Takes a turn. Returns the pause after the turn (`restMs`), and the part of it that `wake` can not shorten
+   * (`leastMs`).
+   */
   const takeTurn = async (): Promise<{ leastMs: number; restMs: number }> => {
     const startedAt = performance.now();
     if (startedAt - releasedAt >= releaseEveryMs) {
@@ -73,8 +79,8 @@ export function startBacklog({ queues, admission, start, log }: BacklogOptions):
     const isOnlyPage = last === null && page.last === null;
     last = page.last;
     if (page.disabled.length > 0) await failDisabled(page.disabled);
-    // An endpoint that got no permit is first in the next turn. With several pages the start is random, which needs no
-    // memory of each page.
+    // Permits start with the endpoint after the one that got the last permit. With several pages they start at random,
+    // because no endpoint is remembered per page.
     const next = page.due.findIndex(({ endpointId }) => served !== null && endpointId > served);
     const first = isOnlyPage ? Math.max(next, 0) : Math.floor(Math.random() * page.due.length);
     const permits = admitInTurn([...page.due.slice(first), ...page.due.slice(0, first)], admission);
@@ -88,7 +94,7 @@ export function startBacklog({ queues, admission, start, log }: BacklogOptions):
   };
   const failDisabled = async (endpointIds: readonly string[]): Promise<void> => {
     const count = await queues.fail(endpointIds);
-    // They count as started, so that the next turn fails the remaining deliveries soon.
+    // A full batch counts as started, so that the next turn follows soon, and fails the remaining deliveries.
     if (count === maxFailed) round.started += count;
     if (count > 0) log.info({ count }, 'deliveries failed because their endpoints are disabled');
   };
@@ -133,8 +139,8 @@ export function startBacklog({ queues, admission, start, log }: BacklogOptions):
 }
 
 /**
- * Admits due deliveries, one per endpoint and pass. Returns the permits by endpoint, in the order of each endpoint's
- * first permit.
+ * Requests permits for due deliveries, one per endpoint in each pass. Returns the permits by endpoint, in the order of
+ * each endpoint's first permit.
  */
 function admitInTurn(due: readonly DueDeliveries[], admission: Pick<Admission, 'tryAdmit'>): Map<string, Permit[]> {
   const permits = new Map<string, Permit[]>();
@@ -155,8 +161,8 @@ function admitInTurn(due: readonly DueDeliveries[], admission: Pick<Admission, '
 }
 
 /**
- * Returns the endpoint of a queue. The SMS provider's queue may also have callbacks that the previous version stored.
- * The limits of their users do not delay it.
+ * Returns the endpoint of a queue. The queue of SMS may also contain callbacks that the previous version stored. It has
+ * no user, so that no user's limits delay SMS.
  */
 function endpointOfQueue({ endpointId: id, userId, url }: DueDeliveries): Endpoint {
   return { ...endpointOf({ userId, url: id === smsEndpointId ? null : url }), id };

@@ -10,8 +10,8 @@ import type { FinishedAttempt } from './delivery-states.ts';
 export type NewDelivery = PlannedDelivery & { begin: boolean };
 
 /**
- * Stores planned deliveries: as failed if their endpoint is disabled, and as `running` if their first attempt begins. A
- * channel that the request already has is skipped.
+ * Stores planned deliveries: as failed if their endpoint is disabled, and as `running` with `begin`. A delivery is
+ * skipped if its request already has one over the same channel.
  *
  * @returns the rows that were stored
  */
@@ -54,7 +54,7 @@ export function insertDeliveries(
 const isDisabled = sql`exists (
   select from ${endpoint} where ${endpoint.id} = input.endpoint_id and ${endpoint.disabledAt} is not null)`;
 
-/** Returns the row of an attempt; an empty list if nothing was sent. */
+/** Returns the row of an attempt; an empty list for a result that is not stored as an attempt. */
 export function attemptRow({ deliveryId, turn, at, durationMs, result }: FinishedAttempt): Attempt[] {
   if (result.outcome === 'postponed' || result.outcome === 'unreported') return [];
   const { status = null, response = null } = 'response' in result ? result : {};
@@ -62,13 +62,12 @@ export function attemptRow({ deliveryId, turn, at, durationMs, result }: Finishe
   return [{ deliveryId, turn, at: new Date(at), durationMs, status, error, response }];
 }
 
-/** Stores attempts. */
 export async function insertAttempts(tx: Transaction, rows: readonly Attempt[]): Promise<void> {
   if (rows.length === 0) return;
   await tx
     .insert(attempt)
     .select(rowsOf(attempt, rows))
-    // If a report has already stored the attempt's result, that result stays.
+    // If an SMS provider's report has already stored the attempt's result, that result stays.
     .onConflictDoUpdate({
       target: [attempt.deliveryId, attempt.turn],
       set: { at: sql`excluded.at`, durationMs: sql`excluded.duration_ms` },
@@ -94,7 +93,7 @@ export async function updateStates(tx: Transaction, rows: readonly Delivery[]): 
       id: row.id,
       status: row.status,
       next_attempt_at: row.nextAttemptAt,
-      // Rows of the previous version have no endpoint.
+      // The previous version inserts rows without their endpoint.
       endpoint_id: endpointOf(row).id,
       running: row.running,
       failures: row.failures,

@@ -19,15 +19,14 @@ export interface RetryRules {
   maxRetryAfterMs: number;
 }
 
-/** Returns a delivery's changes after an attempt: none if it is no longer the current one. */
+/** Returns a delivery's changes after an attempt; none if the attempt is no longer the current one. */
 export function changesAfter(
   row: Delivery,
   { turn, result }: Pick<FinishedAttempt, 'turn' | 'result'>,
   { nowMs, ...rules }: RetryRules & { nowMs: number },
 ): Partial<Delivery> {
-  // A success counts even after the lease, and even if the delivery has failed in between because its endpoint was
-  // disabled. A late failure does not count: a later attempt is in progress, or the provider's report has ended this
-  // attempt.
+  // A late success counts: the lease may have ended, or the delivery may have failed because its endpoint was disabled.
+  // A late failure does not count: a later attempt is in progress, or the SMS provider's report has ended this attempt.
   const isCurrent = row.status === 'PENDING' && row.turn === turn && row.running;
   if (!isCurrent && (result.outcome !== 'delivered' || row.status === 'DELIVERED')) return {};
   switch (result.outcome) {

@@ -50,7 +50,7 @@ describe('delivery store', () => {
   it('delivery store: ignores the failure of an attempt whose lease has expired', async () => {
     await using ctx = await setUp({ leaseMs: 0 });
     const { id: deliveryId, endpointId } = await ctx.record(true);
-    // The lease has expired, and another process continues.
+    // The lease has expired, and another process starts an attempt.
     await ctx.queues.releaseExpired();
     expect(await ctx.queues.begin(new Map([[endpointId, 1]]))).toMatchObject([{ id: deliveryId, turn: 2 }]);
     const late = await ctx.store.settle({ deliveryId, ...finished, turn: 1, result: failure });

@@ -29,10 +29,9 @@ import { deleteOldAttempts } from './old-attempts.ts';
  * - accepted (`acceptedTurn` is set): an SMS provider has accepted the SMS, and its report ends the delivery
  *   (`reports.ts`). If there is no report by that time, the acceptance counts as delivery.
  *
- * So in each state a delivery is due when its time has come. `due-deliveries.ts` ends expired leases and finds due
- * deliveries. It starts an attempt by setting the time to the end of a lease, in a statement that skips rows which
- * another process has locked. Therefore a delivery never has two attempts at the same time, in any number of processes,
- * and no delivery is forgotten.
+ * `due-deliveries.ts` ends expired leases and finds due deliveries. To start an attempt, it sets `nextAttemptAt` to the
+ * end of a lease, and skips rows that another process has locked. Therefore a delivery never has two attempts at the
+ * same time, in any number of processes, and no delivery is forgotten.
  */
 export interface DeliveryStore {
   /**

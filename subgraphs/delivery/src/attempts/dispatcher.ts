@@ -67,8 +67,8 @@ export function createDispatcher({
       const prefetched = new Map(
         prefetch ? planned.flatMap((plan) => (permits.has(plan.id) ? [[plan.id, prefetch(plan)]] : [])) : [],
       );
-      // The attempt that awaits a promise handles its rejection. This listener prevents an unhandledRejection before
-      // that.
+      // The attempt handles a rejection when it awaits the promise. Until then, this listener prevents an
+      // unhandledRejection.
       for (const promise of prefetched.values()) promise.catch(() => {});
       try {
         for (const delivery of await store.record(planned.map((plan) => ({ ...plan, begin: permits.has(plan.id) })))) {

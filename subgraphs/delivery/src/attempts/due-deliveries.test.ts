@@ -74,8 +74,7 @@ it('due deliveries: are started up to the number of each endpoint, the longest d
   expect(begun.map(({ endpointId }) => endpointId).sort()).toEqual([one, one, other].sort());
 });
 
-// Regression: each read of a queue had to skip the index entries of all attempts that were started during a long
-// transaction.
+// Regression: during a long transaction, each read of a queue had to skip the index entries of all started attempts.
 it('due deliveries: are found by indexes without attempts in progress', async () => {
   await using ctx = await setUp();
   await ctx.add(50, { begin: true });

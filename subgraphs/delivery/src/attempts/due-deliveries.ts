@@ -13,29 +13,27 @@ export interface DueDeliveries {
   url: string | null;
 }
 
-/** Some endpoints with waiting deliveries, in the order of their ids. */
+/** A page of endpoints with waiting deliveries, in the order of their ids. */
 export interface DuePage {
   /** The endpoints of the page that have due deliveries. */
   due: DueDeliveries[];
   /** Ids of the endpoints of the page that are disabled. */
   disabled: string[];
-  /** The last endpoint of the page; null if it is the last page. */
+  /** The last endpoint of the page; null if no page follows. */
   last: string | null;
 }
 
 /** The queues of deliveries, one per endpoint, in the table of deliveries. */
 export interface DeliveryQueues {
-  /** Makes deliveries due whose lease has ended, because their process has died. */
+  /** Makes deliveries due again if their lease has ended, because their process has died. */
   releaseExpired(): Promise<void>;
   /**
-   * Reads the next endpoints with waiting deliveries. The cost depends on the number of endpoints, and not on that of
-   * deliveries.
+   * Reads the next endpoints with waiting deliveries. The cost depends on the number of endpoints, and not on the
+   * number of deliveries.
    * @param after the last endpoint of the previous page; null for the first page
    */
   readDue(after: string | null): Promise<DuePage>;
-  /**
-   * Starts attempts of those deliveries that are due for longest, up to a number per endpoint. Returns the deliveries.
-   */
+  /** Marks deliveries as `running` and returns them: those that are due for longest, up to a number per endpoint. */
   begin(counts: ReadonlyMap<string, number>): Promise<Delivery[]>;
   /**
    * Fails waiting deliveries of disabled endpoints, even if they are not due yet. Attempts in progress continue.
@@ -50,7 +48,7 @@ export interface DeliveryQueuesOptions {
   leaseMs: number;
   /** Endpoints per page. Default: 1,000. */
   pageSize?: number;
-  /** Limit of `DueDeliveries.count`. Default: 32, so that one turn starts few attempts of an endpoint. */
+  /** Limit of `DueDeliveries.count`. Default: 32, so that one turn of the backlog starts few attempts per endpoint. */
   maxCount?: number;
 }
 
@@ -59,7 +57,7 @@ export const maxFailed = 500;
 /** Limit of leases that one call of `releaseExpired` ends. */
 const maxReleased = 500;
 
-// The values are literals, because PostgreSQL's planner uses a partial index only if it sees the index's condition.
+// The values are literals and no parameters. PostgreSQL uses a partial index only if the query contains its condition.
 const isWaiting = sql`d.status = 'PENDING' and not d.running`;
 const isInProgress = sql`d.status = 'PENDING' and d.running`;
 
@@ -77,7 +75,7 @@ export function createDeliveryQueues({
       );
       if (rows.length === 0) return;
       const ids = rows.map(({ id }) => id);
-      // Leases are skipped if another process has ended them since they were read, and perhaps started the delivery.
+      // The condition is repeated here, because another process may have ended a lease since it was read.
       await database.query.execute(
         sql`update ${delivery} d set running = false where ${isExpired} and d.id = any(${`{${ids.join(',')}}`}::uuid[])`,
       );

@@ -11,8 +11,8 @@ import { startBacklog } from './backlog.ts';
 import { createDeliveryStore } from './delivery-store.ts';
 import { createDeliveryQueues } from './due-deliveries.ts';
 
-// Regression: due deliveries were started in the order of their times, so that 100,000 deliveries of one endpoint
-// delayed those of all others.
+// Regression: due deliveries were started in the order of their times. So 100,000 deliveries of one endpoint delayed
+// all other endpoints.
 it('fair turns: one of many endpoints is served although another one has a backlog', async () => {
   await using engines = await openTestEngines({ migrations: [deliveryMigrations] });
   const { database } = engines;
@@ -41,6 +41,6 @@ it('fair turns: one of many endpoints is served although another one has a backl
     log: silentLog,
   });
   await all.promise;
-  // Each of the 20 endpoints waited for only a few attempts of the endpoint with the backlog.
+  // The endpoint with the backlog started few attempts before all 20 other endpoints were served.
   expect(started.filter((endpointId) => endpointId === backlogged).length).toBeLessThanOrEqual(40);
 });

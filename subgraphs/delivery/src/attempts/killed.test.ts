@@ -24,15 +24,15 @@ const createFolder = () => mkdtempDisposable(join(tmpdir(), 'voucher-gateway-'))
 const resources = new AsyncDisposableStack();
 let receiver: Receiver;
 /**
- * Folder with a copy of the data folder for each kill point, named by the point's position. A copy is what the process
- * would have left if it had been killed at that point.
+ * Folder with a copy of the data folder for each kill point, named by the point's position. A copy has what a process
+ * that is killed at this point leaves.
  */
 let copies: string;
 /** The callbacks that the process sent before it was killed at the last point. */
 let sentByKilled: readonly ReceivedCall[];
 
-// PGlite writes its files synchronously, and never syncs them to the disk. So a copy of the folder is the same as what
-// a kill leaves, and one process can make the copies of all points.
+// PGlite writes its files synchronously, and never calls fsync. So a copy of the folder equals what a kill leaves, and
+// one process can make the copies of all points.
 beforeAll(async () => {
   receiver = resources.use(await startReceiver({ answer: 204 }));
   const folder = resources.use(await createFolder()).path;
@@ -57,10 +57,7 @@ async function storeRequestWithCode(folder: string) {
   });
 }
 
-/**
- * Starts the service in a process on the folder. Returns the points that the process reached before it was killed or
- * ended.
- */
+/** Starts the service in a process on the folder. Returns the kill points that the process reached. */
 async function runKilled(folder: string): Promise<string[]> {
   const child = spawn(process.execPath, [main], {
     env: { ...process.env, DATA_DIR: folder, COPIES: copies },

@@ -23,7 +23,7 @@ it('misfiled: callbacks of the previous version do not delay SMS', async () => {
   const { database } = harness.engines;
   const userId = randomUUID();
   await using receiver = await startReceiver({ answer: 204 });
-  // Like the previous version, this stores deliveries without an endpoint.
+  // Stores deliveries without an endpoint, as the previous version did.
   const old = (url: string) => ({
     id: randomUUID(),
     requestId: randomUUID(),

@@ -2,11 +2,11 @@ import type { Transaction } from '@voucher-gateway/platform/database';
 import { sql } from 'drizzle-orm';
 import { attempt } from '../tables.ts';
 
-/** Attempts of a delivery that its owner can see: the last ones. */
+/** A user sees at most this many attempts of a delivery: the last ones. */
 export const maxAttempts = 100;
 
 /**
- * Deletes attempts that the owners of these restarted deliveries no longer see. Only restarts can lead to an unlimited
+ * Deletes the attempts of restarted deliveries beyond the last `maxAttempts`. Only restarts can lead to an unlimited
  * number of attempts.
  */
 export async function deleteOldAttempts(tx: Transaction, deliveryIds: readonly string[]): Promise<void> {

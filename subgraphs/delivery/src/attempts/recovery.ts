@@ -8,7 +8,7 @@ import { and, asc, count, eq, gte, lte, sql } from 'drizzle-orm';
 import { delivery, endpoint, recovery } from '../tables.ts';
 import { deleteOldAttempts } from './old-attempts.ts';
 
-/** Number of deliveries that are restarted at once. */
+/** Number of deliveries that one batch restarts. */
 const batchSize = 250;
 /** Time between two batches of a user, so that the deliveries of other users are not delayed. */
 const pauseMs = 1_000;
@@ -21,8 +21,9 @@ type Recovery = typeof recovery.$inferSelect;
 /** Restarts failed deliveries, until disposed. */
 export interface Recoveries extends AsyncDisposable {
   /**
-   * Restarts a user's own deliveries that were created since an instant and have failed. The oldest are restarted at
-   * once, and further ones in batches in the background. A user has one recovery at a time, which another call extends.
+   * Restarts the failed deliveries of a user that were created since `since`. The first batch, the oldest deliveries,
+   * is restarted at once, and further batches in the background. A user has one recovery at a time, which a second call
+   * extends.
    * @returns number of failed deliveries that are restarted
    */
   begin(userId: string, since: Date): Promise<number>;
@@ -158,8 +159,8 @@ async function restart(tx: Transaction, ids: readonly string[], nowMs: number): 
 }
 
 /**
- * Returns the condition for a user's failed deliveries, in the form of the index `delivery_failed`. It excludes
- * deliveries to disabled endpoints, which are not restarted.
+ * Returns the condition for a user's failed deliveries, which fits the index `delivery_failed`. Deliveries to disabled
+ * endpoints are excluded.
  */
 function failedOf(userId: string) {
   return and(

@@ -9,8 +9,8 @@ import { ended, retryOrFail } from './delivery-states.ts';
  *
  * - `delivered`, about any attempt, ends the delivery, because the phone has the code. It also corrects a failed
  *   delivery.
- * - `undelivered` counts only if it is about the current attempt, and that attempt is in progress or accepted. It makes
- *   the attempt fail, and the next one follows by the retry schedule.
+ * - `undelivered` makes the attempt fail, and the delivery is retried by its schedule. It counts only for the current
+ *   attempt, while this is in progress or accepted.
  */
 export function createSmsReports({
   database,
@@ -49,7 +49,7 @@ export function createSmsReports({
   }
 }
 
-/** Stores a report as the result of its attempt. The dispatcher may store the attempt's row only later. */
+/** Stores a report as the result of its attempt. The report may arrive before the dispatcher has stored the attempt. */
 async function storeReport(tx: Transaction, report: SmsReport, at: Date): Promise<void> {
   const result =
     report.outcome === 'delivered'

@@ -13,7 +13,7 @@ describe('restart', () => {
     await database.migrate(deliveryMigrations);
     const request = buildRequest();
     const planned = planDeliveries({ type: 'voucher.received', value: buildCode(request) }, receiver.url);
-    // Simulates a process that dies during an attempt: the attempt is never settled, and its lease expires.
+    // Simulates a process that dies during an attempt: no result is stored, and the lease expires.
     const store = createDeliveryStore({ database, schedule: [1_000], leaseMs: 100 });
     await store.record(planned.map((plan) => ({ ...plan, begin: true })));
     await harness.start();

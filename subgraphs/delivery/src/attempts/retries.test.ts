@@ -26,7 +26,7 @@ describe('retry', () => {
     await harness.receive(request);
     const first = await receiver.next();
     await expect.poll(async () => (await harness.deliveries(request))[0]?.attempts.length).toBe(1);
-    // After these milliseconds the retry is due.
+    // Now the retry is due.
     clock.advance(100);
     const second = await receiver.next();
     expect(second.body).toBe(first.body);

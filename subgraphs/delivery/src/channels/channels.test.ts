@@ -6,7 +6,7 @@ import { createChannels } from './channels.ts';
 
 const nowMs = Date.UTC(2026, 0, 31);
 
-/** Creates channels whose senders count their calls. The time is `nowMs`. */
+/** Creates channels whose senders count their calls. The database's time is `nowMs`. */
 function setUp() {
   const calls = { callbacks: 0, sms: 0 };
   const { send } = createChannels({
@@ -66,7 +66,7 @@ it('channels: send during the lease of an attempt', async () => {
   expect(calls).toEqual({ callbacks: 1, sms: 1 });
 });
 
-// Regression: a process that was suspended sent callbacks that another process had sent in the meantime.
+// Regression: after a suspension, a process sent callbacks that another process had already sent.
 it('channels: send nothing after the lease of an attempt', async () => {
   const { calls, send } = setUp();
   await expect(send('CALLBACK', 0)).rejects.toThrow(/lease/);

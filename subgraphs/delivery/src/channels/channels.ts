@@ -37,7 +37,7 @@ export function createChannels({
   secrets: CallbackSecrets;
   smsSender: SmsSender;
   smsLimits: SmsLimits;
-  /** Returns the database's time, by which leases end, in milliseconds. */
+  /** Returns the database's time, which decides when leases end, in milliseconds. */
   now(): number;
 }): Channels {
   const prefetch: Channels['prefetch'] = async ({ channel, userId }) =>

@@ -5,7 +5,7 @@ import type { Admission } from './admission.ts';
 
 const everyMs = 60_000;
 
-/** Logs a line once per minute while endpoints are held back. */
+/** Logs once per minute how many endpoints have an open circuit breaker or a pause, if there are any. */
 export function startAdmissionReport({
   admission,
   clock,

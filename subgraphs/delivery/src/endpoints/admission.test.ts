@@ -102,7 +102,7 @@ describe('admission', () => {
     expect(admission.report().broken).toBe(0);
   });
 
-  // Regression: the provider's rate limit cost every SMS of a queue an attempt.
+  // Regression: while the provider limited the rate, every SMS in the queue lost an attempt.
   it('admission: slows SMS down when the provider asks for it', () => {
     const admission = admit({ perEndpoint: 8 });
     const sms = { id: smsEndpointId, userId: null, origin: null };
@@ -124,8 +124,8 @@ describe('admission', () => {
     held?.release(null);
   });
 
-  // Regression: endpoints that only waited for a limit evicted the state of other endpoints, whose open circuit
-  // breakers were so forgotten.
+  // Regression: endpoints that only waited for a limit evicted the state of other endpoints, with their open circuit
+  // breakers.
   it('admission: endpoints that wait for a limit of their user evict none of others', () => {
     const admission = admit({ breakerFailures: 1, perUser: 1 });
     const failing = endpoint('ann', 'https://failing.example');

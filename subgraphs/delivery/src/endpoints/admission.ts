@@ -12,7 +12,7 @@ import { readSigns } from './signs.ts';
 export interface Permit {
   /**
    * Returns the permit. Call it once. `result` is the result of the attempt; null if no attempt was made, or if an
-   * error of ours ended the attempt.
+   * internal error ended it.
    */
   release(result: SendResult | null): void;
 }
@@ -36,11 +36,11 @@ export interface AdmissionReport {
   endpoints: number;
   /** Number of endpoints whose circuit breaker is open or half-open. */
   broken: number;
-  /** Number of endpoints that have asked for a pause. */
+  /** Number of endpoints that have asked for a pause with Retry-After. */
   paused: number;
 }
 
-/** Limits of a process. */
+/** Limits per process. */
 export interface AdmissionLimits {
   concurrency: number;
   perEndpoint: number;
@@ -63,19 +63,21 @@ interface EndpointState {
   breaker: Breaker;
 }
 
-/** Limit of endpoints whose state is kept, and of users. Beyond it, the least recently used are forgotten. */
+/**
+ * Limit of endpoints, and of users, whose state is kept in memory. Beyond it, the least recently used state is evicted.
+ */
 const maxKept = 10_000;
 /** Limit of endpoints per user whose state is kept. */
 const maxKeptPerUser = 500;
 /**
- * This part of all permits, and of the permits of each origin, is reserved for endpoints without an attempt in
+ * This fraction of all permits, and of the permits of each origin, is reserved for endpoints without an attempt in
  * progress.
  */
 const reserved = 0.25;
 
 /**
- * Creates the admission of a process. Its state is in memory, so that each process learns by itself how an endpoint
- * behaves, and forgets it at a restart.
+ * Creates the admission of a process. Its state is in memory. So each process learns by itself which endpoints are slow
+ * or fail, and forgets it at a restart.
  */
 export function createAdmission({
   limits,
@@ -114,8 +116,7 @@ export function createAdmission({
       if (user !== null && !user.allows(runningPerUser.of(userId))) return null;
       const state = keptState ?? createState(endpoint, { limits, lines, log, now });
       if (!state.breaker.allows(state.running) || !state.pace.allows(state.running)) return null;
-      // The state is kept only from the first permit on, so that endpoints that wait for a limit evict no other
-      // endpoint.
+      // The state is kept only after a first permit. So endpoints that only wait for a limit evict no other endpoint.
       if (!keptState) endpoints.add(id, userId, state);
       if (user !== null && userId !== null && !keptUser) users.add(userId, null, user);
       running += 1;
@@ -178,7 +179,7 @@ function createState(
       ...(now && { now }),
     }),
     breaker: createBreaker({
-      // The SMS provider has no circuit breaker, because it also fails for single phone numbers.
+      // The SMS provider has no circuit breaker, because a failure may concern only one phone number.
       failures: isProvider ? Number.POSITIVE_INFINITY : limits.breakerFailures,
       pauseMs: limits.breakerPauseMs,
       maxPauseMs: limits.breakerMaxPauseMs,

@@ -17,14 +17,15 @@ export interface BreakerOptions {
 
 /**
  * The circuit breaker of an endpoint. After some consecutive failures it is open, and no attempt is made. After its
- * pause it is half-open: one attempt is made, which closes the breaker or opens it for a longer pause. cockatiel is not
- * used, because it measures pauses by the machine's clock, and does not report when it would allow an attempt.
+ * pause it is half-open: one attempt is made, which closes the breaker or opens it for a longer pause. The library
+ * cockatiel is not used, because it measures pauses by the machine's clock, and does not report when it would allow an
+ * attempt.
  */
 export interface Breaker {
   readonly state: BreakerState;
   /** Whether another attempt may start while `running` attempts are in progress. */
   allows(running: number): boolean;
-  /** Takes the result of an attempt. While the breaker is open, results of earlier attempts are ignored. */
+  /** Counts the result of an attempt. While the breaker is open, results of earlier attempts are ignored. */
   record(isFailure: boolean): void;
 }
 

@@ -9,7 +9,7 @@ import { planNotices } from './notices.ts';
 export const maxNotified = 10;
 
 /**
- * Returns a function that disables an endpoint if it has been failing for `disableAfterMs`, and plans the notices to
+ * Returns a function that disables an endpoint if it has been failing for `disableAfterMs`, and then stores notices to
  * its owner's other endpoints.
  *
  * @param options.disableAfterMs with Infinity, no endpoint is disabled

@@ -46,7 +46,7 @@ describe('endpoint store', () => {
     expect(await ctx.store.readOwn(ctx.userId)).toMatchObject([{ disabledAt: new Date(ctx.clock.now()) }]);
   });
 
-  // Regression: the success removed the time since when the disabled endpoint had been failing.
+  // Regression: the success removed `failingSince` of the disabled endpoint.
   it('endpoint: stays disabled after a success of an attempt that was in progress', async () => {
     await using ctx = await setUp();
     const to = { userId: ctx.userId, url: 'https://shop.example/hook' };
@@ -70,8 +70,7 @@ describe('endpoint store', () => {
       const [one, other] = [ctx.open(), ctx.open()];
       await Promise.all([one.note(to, failure), other.enable(id), other.note(to, failure)]);
       const [row] = await ctx.store.readOwn(ctx.userId);
-      // If it was enabled last, it is failing since the enabling at the earliest. If it was disabled last, it is
-      // failing for days.
+      // If `enable` came last, `failingSince` is later than it. If the disabling came last, `failingSince` is days ago.
       const sinceMs = ctx.clock.now() - (row?.failingSince?.getTime() ?? ctx.clock.now());
       expect(sinceMs >= 5 * day).toBe(row?.disabledAt !== null);
     }

@@ -10,14 +10,15 @@ import { endpointOf } from './endpoint.ts';
 import { readSigns } from './signs.ts';
 
 /**
- * The endpoints. An endpoint is failing from its first failed attempt until a success. It is disabled when it has been
- * failing for `disableAfterMs`. The owner is notified at endpoints that work. Until the owner enables the endpoint, its
- * pending deliveries fail (`due-deliveries.ts`), and new deliveries are stored as failed (`delivery-store.ts`).
+ * Stores the state of endpoints. An endpoint is failing from its first failed attempt until a success. It is disabled
+ * when it has been failing for `disableAfterMs`. Then the owner's working endpoints get a notice. Until the owner
+ * enables the endpoint, its pending deliveries fail (`due-deliveries.ts`), and new deliveries are stored as failed
+ * (`delivery-store.ts`).
  */
 export interface EndpointStore {
   /**
-   * Takes the result of an attempt. A result is stored if it changes the endpoint's state, or if the last stored result
-   * is old.
+   * Receives the result of an attempt. The result is stored if it changes the endpoint's state, or if the last stored
+   * result is old.
    */
   note(delivery: Pick<Delivery, 'userId' | 'url'>, result: SendResult): Promise<void>;
   /** Reads a user's endpoints: first those that are disabled or failing, then those that were used last. */
@@ -41,7 +42,7 @@ export interface EndpointStoreOptions {
  */
 const noteEveryMs = 60_000;
 /**
- * A failure this soon after a stored success is not stored, so that an endpoint that fails at times causes few
+ * A failure this soon after a stored success is not stored, so that an endpoint that fails now and then causes few SQL
  * statements.
  */
 const successHoldsMs = 1_000;
@@ -74,8 +75,7 @@ export function createEndpointStore({ database, log, disableAfterMs }: EndpointS
             usedAt: sql`excluded.used_at`,
             lastSuccessAt: sql`coalesce(excluded.last_success_at, ${endpoint.lastSuccessAt})`,
             lastFailureAt: sql`coalesce(excluded.last_failure_at, ${endpoint.lastFailureAt})`,
-            // A disabled endpoint keeps its time, because attempts that started before it was disabled may still
-            // succeed.
+            // A disabled endpoint keeps this time, even if an attempt that started before succeeds now.
             failingSince: sql`case when excluded.failing_since is not null or ${endpoint.disabledAt} is not null
               then coalesce(${endpoint.failingSince}, excluded.failing_since) end`,
           },
@@ -132,7 +132,7 @@ export function createEndpointStore({ database, log, disableAfterMs }: EndpointS
   };
 }
 
-/** Whether a result shows if the endpoint works. An attempt that we did not make shows nothing. */
+/** Whether a result shows if the endpoint works. It does not if nothing was sent. */
 function isAbout(result: SendResult): boolean {
   return readSigns(result).isBroken !== null;
 }

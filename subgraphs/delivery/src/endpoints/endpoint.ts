@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto';
 
-/** The target of a delivery: the origin of a callback URL and its owner, or the SMS provider. */
+/** The target of a delivery: a user and the origin of the callback URL, or the SMS provider. */
 export interface Endpoint {
   /** A UUID that is derived from user and origin, so that processes agree on it without a look-up. */
   id: string;
-  /** The owner; null for the SMS provider. */
+  /** The user, who owns the endpoint; null for the SMS provider. */
   userId: string | null;
   /** The origin of the URL, such as `https://shop.example.org`; null for the SMS provider. */
   origin: string | null;

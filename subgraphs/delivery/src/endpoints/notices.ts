@@ -4,8 +4,8 @@ import type { delivery, EndpointRow } from '../tables.ts';
 import { endpointOf } from './endpoint.ts';
 
 /**
- * Plans an event `endpoint.disabled` for each of these endpoints of the same owner, sent to the URL that the endpoint
- * used last.
+ * Plans a delivery of the event `endpoint.disabled` to each receiver, at its last used URL. The receivers are other
+ * endpoints of the owner.
  */
 export function planNotices(
   disabled: EndpointRow,

@@ -28,7 +28,7 @@ export interface Pace {
   start(): void;
   /** Takes back an attempt that was not made. */
   takeBack(): void;
-  /** Takes a success. The limit of attempts in progress grows only if `running` attempts have used it up. */
+  /** Counts a success. The limit of attempts in progress grows only if `running` attempts have used it up. */
   succeed(running: number): void;
   slowDown(): void;
   /** Allows no attempt for a time. A shorter pause does not end a longer pause. */
@@ -46,7 +46,7 @@ export function createPace({
   let perSecond = maxPerSecond;
   let pausedUntil = Number.NEGATIVE_INFINITY;
   let slowedAt = Number.NEGATIVE_INFINITY;
-  /** Number of attempts that may start now, as a token bucket with the attempts of a quarter of a second. */
+  /** A token bucket: the number of attempts that may start now. It holds the attempts of a quarter of a second. */
   let tokens = Number.POSITIVE_INFINITY;
   let refilledAt = now();
   /** Number of attempts in the current and in the previous second. */

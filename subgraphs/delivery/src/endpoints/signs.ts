@@ -18,7 +18,7 @@ const overloaded: readonly number[] = [429, 502, 504];
 /** Statuses whose Retry-After is about the whole service. @see RFC 9110 section 10.2.3, RFC 6585 section 4 */
 const pausing: readonly number[] = [429, 503];
 
-/** Reads the signs of an attempt. A null result means that no attempt was made, or that an error of ours ended it. */
+/** Reads the signs of an attempt. A null result means that no attempt was made, or that an internal error ended it. */
 export function readSigns(result: SendResult | null): Signs {
   if (result?.outcome === 'delivered' || result?.outcome === 'accepted') return { ...nothing, isBroken: false };
   if (result?.outcome !== 'failed') return nothing;

@@ -30,7 +30,7 @@ export function createEndpointResolvers({
       admission.forget(id);
       return row;
     },
-    /** The endpoints of the caller; null for those of another user. */
+    /** The endpoints of a user; null if the caller is another user. */
     async endpoints({ id }: { id: string }, _args: unknown, context: DeliveryContext): Promise<EndpointRow[] | null> {
       const identity = await context.identity();
       return identity?.userId === id ? endpoints.readOwn(id) : null;

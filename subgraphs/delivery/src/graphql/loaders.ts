@@ -12,7 +12,9 @@ interface LastAttempts {
   count: number;
 }
 
-/** The DataLoaders of one GraphQL request. They load only rows of the user who sent it, and [] or null for unknown ids. */
+/**
+ * The DataLoaders of one GraphQL request. They load only rows of the caller. For an unknown id they return [] or null.
+ */
 export interface DeliveryLoaders {
   byVoucher: DataLoader<string, Delivery[]>;
   byRequest: DataLoader<string, Delivery[]>;

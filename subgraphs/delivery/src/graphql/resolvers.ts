@@ -81,7 +81,7 @@ export function createResolvers({
     Delivery: {
       __resolveReference: async ({ id }: Reference, context: DeliveryContext) =>
         (await ownLoaders(context))?.byId.load(id) ?? null,
-      // There is no next attempt while a report is awaited.
+      // No attempt is due while the SMS provider's report is awaited.
       nextAttemptAt: ({ nextAttemptAt, acceptedTurn }: Delivery) => (acceptedTurn === null ? nextAttemptAt : null),
       attempts: async ({ id, userId }: Delivery, { last }: { last?: number | null }, context: DeliveryContext) =>
         context.loaders(userId).attempts.load({ deliveryId: id, count: parseCount(last) }),

@@ -11,7 +11,7 @@ import { createCallbackSender } from '../channels/callback/send.ts';
 export interface CanaryCalls {
   /** Whether loopback addresses may be called, as in development mode. */
   allowLoopback: boolean;
-  /** Addresses that must not be called: each is tried literally, by names of several kinds, and by a redirect. */
+  /** Addresses that must not be called. The process tries each as a literal, by several names, and by a redirect. */
   internal: readonly string[];
   /** Hosts that must not be called, in the notation of a URL. */
   hosts: readonly string[];
@@ -21,7 +21,7 @@ export interface CanaryCalls {
 
 /** The results of the process, as JSON on standard output. */
 export interface CanaryReport {
-  /** Addresses that could not be reached even without the sender, and so would prove nothing. */
+  /** Addresses that could not be reached even without the sender. They prove nothing. */
   unreachable: string[];
   /**
    * The addresses to which the sender has made a connection, by the way in which the address was given: literally, by
@@ -30,8 +30,8 @@ export interface CanaryReport {
   dialled: Record<string, string[]>;
 }
 
-// Entry of a process with its own network, in which all these addresses exist. The process listens on all of them.
-// It ends in time even if the test that started it was killed.
+// Entry of a process with its own network, in which all these addresses exist. The process listens on all of them. It
+// exits after 2 minutes, even if the test that started it was killed.
 setTimeout(() => process.exit(1), 120_000).unref();
 const { allowLoopback, internal, hosts, allowed } = JSON.parse(process.argv[2] ?? '') as CanaryCalls;
 const [publicAddress = ''] = allowed;
@@ -41,7 +41,7 @@ const server = createServer((socket) => {
   dialled.add(withoutPrefix(socket.localAddress ?? ''));
   const redirect = location === null ? '' : `Location: ${location}\r\n`;
   const status = location === null ? '204 No Content' : '307 Temporary Redirect';
-  // The connection ends, so that each call makes a new connection.
+  // The server closes each connection, so that each call makes a new one.
   socket
     .on('error', () => {})
     .once('data', () => socket.end(`HTTP/1.1 ${status}\r\n${redirect}content-length: 0\r\n\r\n`));
@@ -89,7 +89,7 @@ const found: Record<string, string[]> = {};
     });
     found[way] = [...new Set([...(found[way] ?? []), ...seen])];
   };
-  /** A new name, so that no result of an earlier look-up is cached. */
+  /** Returns a new name, for which no earlier look-up is cached. */
   const nameOf = (own: readonly string[]): string => {
     calls += 1;
     const name = `receiver-${calls}.example.com`;

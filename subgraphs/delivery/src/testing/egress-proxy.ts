@@ -2,17 +2,14 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 
-/** An HTTP proxy on loopback whose tunnels all lead to one receiver. Use it with `await using`. */
+/** An HTTP proxy on loopback. All its tunnels lead to one receiver. Use it with `await using`. */
 export interface EgressProxy extends AsyncDisposable {
   readonly url: string;
-  /**
-   * The targets of all tunnels so far, such as `receiver.example.com:443`. For a request without a tunnel it has the
-   * URL.
-   */
+  /** The targets of all tunnels so far, such as `receiver.example.com:443`. A request without a tunnel adds its URL. */
   readonly targets: readonly string[];
   /** The header `proxy-authorization` of each request for a tunnel. */
   readonly credentials: readonly (string | undefined)[];
-  /** The status with which the proxy answers requests for tunnels. */
+  /** The status of the proxy's responses to requests for tunnels. */
   status: number;
   /** Stops listening, and closes all connections. */
   stop(): Promise<void>;

@@ -18,7 +18,10 @@ export const killPoints = [
   'commit',
 ] as const;
 
-/** Calls `reach` right after each point. Statements on other tables, and statements that only read, are no points. */
+/**
+ * Calls `reach` right after each point. Other statements are no points: those on other tables, and those that only
+ * read.
+ */
 export function watchKillPoints({ client }: PgliteDatabase, reach: (point: string) => void): void {
   for (const step of ['create', 'bodySent', 'headers', 'trailers'])
     subscribe(`undici:request:${step}`, () => reach(`POST ${step}`));

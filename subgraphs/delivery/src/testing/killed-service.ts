@@ -8,9 +8,7 @@ import { createDeliveryService } from '../server.ts';
 
 const options = { clock: systemClock, log: silentLog };
 
-/**
- * Settings and secrets of the service that a test kills, and of the service that continues its work. Nobody signs in.
- */
+/** The service that a test kills. The service that continues its work has the same settings and secrets. */
 export const killedService = {
   options,
   start: (engines: Omit<Engines, 'jobs'>) =>

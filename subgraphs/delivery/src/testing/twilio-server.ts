@@ -11,15 +11,15 @@ export interface TwilioMessage {
   form: Record<string, string>;
 }
 
-/** An answer in place of a created message: an error of Twilio, or a function that writes the answer. */
+/** A response other than a created message: one of Twilio's errors, or a function that writes the response. */
 export type TwilioAnswer = { status: number; code?: number; headers?: Record<string, string> } | WriteAnswer;
 export type WriteAnswer = (response: ServerResponse, message: TwilioMessage) => void;
 
-/** A server with the part of Twilio's API that creates messages. Use it with `await using`. */
+/** A server that simulates the part of Twilio's API that creates messages. Use it with `await using`. */
 export interface TwilioServer extends AsyncDisposable {
   readonly url: string;
   readonly accountSid: string;
-  /** The valid token. If a test replaces it, the previous token is refused. */
+  /** The valid token. A test may replace it; then the previous token is refused. */
   authToken: string;
   /** All requests with valid credentials so far, including those that got an error. */
   readonly messages: readonly TwilioMessage[];
@@ -27,7 +27,7 @@ export interface TwilioServer extends AsyncDisposable {
   readonly refused: number;
   /** Resolves with the next request that no earlier call of `next` has returned. */
   next(): Promise<TwilioMessage>;
-  /** Sets the next answers, in order. After them, messages are created. */
+  /** Sets the next responses, in order. Later requests create messages again. */
   answerWith(...answers: TwilioAnswer[]): void;
   /** Posts a signed status callback about a message. Returns the status of the response. */
   report(message: TwilioMessage, status: string, options?: ReportOptions): Promise<number>;
@@ -35,11 +35,11 @@ export interface TwilioServer extends AsyncDisposable {
 
 export interface ReportOptions {
   errorCode?: number;
-  /** The local URL that the public URL leads to. Default: the public URL itself. */
+  /** Where the report is posted: `publicUrl` in the callback URL is replaced by `url`. Default: no replacement. */
   via?: { publicUrl: string; url: string };
 }
 
-/** Twilio's test numbers, with the error code that Twilio answers for each. */
+/** Twilio's test numbers, with Twilio's error code for each. */
 const magicNumbers: Readonly<Record<string, number>> = {
   '+15005550001': 21_211,
   '+15005550004': 21_610,
@@ -117,7 +117,7 @@ export async function startTwilioServer({ port = 0 } = {}): Promise<TwilioServer
   return twilio;
 }
 
-/** Answers as Twilio does to a valid request. */
+/** Responds to a valid request as Twilio does. */
 export function createMessage(response: ServerResponse, { sid, form }: TwilioMessage): void {
   const code = magicNumbers[form.To ?? ''];
   const body = { sid, status: form.MessagingServiceSid ? 'accepted' : 'queued', error_code: null, to: form.To };

@@ -11,7 +11,7 @@ import { userSettings } from '../config.ts';
 import { userMigrations } from '../migrations.ts';
 import { createUserService } from '../server.ts';
 
-/** Starts the user service. The test acts as its clients, and reads the messages that it publishes. */
+/** Starts the user service. The test acts as the clients, and reads the messages that the service publishes. */
 export async function startTestUserService({
   keyValue,
   changeDatabase = () => ({}),
@@ -29,7 +29,7 @@ export async function startTestUserService({
       openEngines: openTestEngines,
       create: (options: Parameters<typeof createUserService>[0]) => {
         const { database } = options;
-        // The database is the prototype and not copied, because its `query` is a getter.
+        // The database becomes the prototype. A copy would lose its getter `query`.
         const changed = Object.assign(Object.create(database), changeDatabase(database));
         return createUserService({ ...options, database: changed });
       },

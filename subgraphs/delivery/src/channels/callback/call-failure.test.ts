@@ -47,8 +47,7 @@ describe('proxy', () => {
     expect(ctx.proxy.credentials).toEqual([`Basic ${Buffer.from('ann:secret').toString('base64')}`]);
   });
 
-  // Regression: while our proxy was away, callbacks to receivers used up their attempts, and the endpoints were finally
-  // disabled.
+  // Regression: while our proxy was down, callbacks used up their attempts, and endpoints were finally disabled.
   it.each(urls)('proxy: is away, which is no attempt at %s, and an alarm', async (url) => {
     await using ctx = await setUp();
     await ctx.proxy.stop();
@@ -57,7 +56,8 @@ describe('proxy', () => {
     expect(ctx.log.text).not.toContain('secret');
   });
 
-  // Regression: without a tunnel, the proxy's response was taken for the receiver's, and counted as a failed attempt.
+  // Regression: without a tunnel, the proxy's response was mistaken for the receiver's, and counted as a failed
+  // attempt.
   it.each(urls)('proxy: refuses our credentials, which is no attempt at %s, and an alarm', async (url) => {
     await using ctx = await setUp();
     ctx.proxy.status = 407;
@@ -109,7 +109,7 @@ async function setUpNames(...servers: string[]) {
 }
 
 describe('name servers', () => {
-  // Regression: while our name servers were away, attempts failed with CONNECTION_REFUSED, and counted against the
+  // Regression: while our name servers were down, attempts failed with CONNECTION_REFUSED, and counted against the
   // receiver.
   it('name servers: if none can be reached, it is no attempt, and an alarm', async () => {
     const away = await startDnsServer();
@@ -139,7 +139,7 @@ describe('name servers', () => {
   it.each([
     ['is silent', null],
     ['does not exist', undefined],
-    // Regression: this ended the process.
+    // Regression: such a name crashed the process.
     ['has an alias only', ['alias.example.com']],
   ])('name servers: a single name that %s is a failed attempt', async (_what, addresses) => {
     await using dns = await startDnsServer();
@@ -149,8 +149,8 @@ describe('name servers', () => {
     expect(ctx.log.text).not.toContain('CALLBACKS_UNAVAILABLE');
   });
 
-  // Regression: c-ares reports that the server which is away refused the connection. This looked like a refusal of the
-  // receiver.
+  // Regression: c-ares reports the error of the name server that is down, a refused connection. The receiver seemed to
+  // have refused it.
   it('name servers: a silent name while one of two is away is a failed attempt', async () => {
     await using dns = await startDnsServer();
     const away = await startDnsServer();

@@ -3,8 +3,8 @@ import { type FailedResult, failed } from '../../attempt-result.ts';
 import { attemptErrorOf } from './error-codes.ts';
 
 /**
- * Why a call has failed. `result` means that the receiver is at fault. `fault` is a fault of ours, as a sentence for
- * the log.
+ * Why a call has failed. `result` means that the receiver is at fault. `fault` means that our side is at fault, and is
+ * a sentence for the log.
  */
 export type CallFailure = { result: FailedResult } | { fault: string };
 
@@ -18,7 +18,9 @@ export function readCallFailure(error: unknown): CallFailure {
   return { result: failed(attemptErrorOf(error)) };
 }
 
-/** Whether an error is of a DNS query. c-ares uses some of the codes that connections have. */
+/**
+ * Whether a DNS query caused an error. The code does not show this, because some codes are also those of connections.
+ */
 function isOfLookup(error: unknown): boolean {
   const { syscall } = error as { syscall?: unknown };
   return typeof syscall === 'string' && syscall.startsWith('query');

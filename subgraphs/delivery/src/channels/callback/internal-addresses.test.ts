@@ -36,7 +36,7 @@ async function call(calls: CanaryCalls): Promise<CanaryReport> {
   return JSON.parse(stdout);
 }
 
-// Only root can create a network, by tools of Linux. The sender has the same resolver and connector as in the service.
+// Only root can create a network, and only on Linux. The sender has the same resolver and connector as in the service.
 it.runIf(process.platform === 'linux' && process.getuid?.() === 0).each([
   { mode: 'production', allowLoopback: false, refused: [...internal, ...loopback], allowed: publicAddresses },
   { mode: 'development', allowLoopback: true, refused: internal, allowed: [...publicAddresses, ...loopback] },
@@ -49,7 +49,7 @@ it.runIf(process.platform === 'linux' && process.getuid?.() === 0).each([
       hosts: ['0.0.0.0', '[::]', '0', '0x0a090807', '167840775', '012.9.8.7', '10.591879', '[::ffff:0a09:0807]'],
       allowed,
     });
-    // At each of the addresses, a connection would be noticed.
+    // The process notices a connection to any of the addresses.
     expect(report.unreachable).toEqual([]);
     expect(report.dialled).toEqual({
       host: [],

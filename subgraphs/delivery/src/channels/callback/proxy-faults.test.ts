@@ -44,7 +44,7 @@ function openSender(proxyUrl: string, timeoutMs = 10_000) {
   });
 }
 
-/** Starts a proxy that handles the head of each request as the test says, and a sender that uses the proxy. */
+/** Starts a proxy that calls `onHead` with the head of each request, and a sender that uses the proxy. */
 async function setUp(onHead: (socket: Socket, head: string) => void, { timeoutMs = 10_000, scheme = 'http' } = {}) {
   await using releases = new AsyncDisposableStack();
   const heads: string[] = [];
@@ -74,7 +74,7 @@ async function setUp(onHead: (socket: Socket, head: string) => void, { timeoutMs
 }
 
 describe('proxy: no attempt', () => {
-  // Regression: while our proxy was silent or broken, the attempts of all receivers failed, and a silent one kept their
+  // Regression: while our proxy was silent or broken, the attempts at all receivers failed. A silent proxy kept
   // connections for five minutes.
   it.each<[string, (socket: Socket) => void]>([
     ['is silent', () => {}],
@@ -114,7 +114,8 @@ it('proxy: has to prove its own name, for any receiver', async () => {
 });
 
 describe('proxy: failed attempt', () => {
-  // A proxy that does not reach a receiver may be silent, or close the connection. It still answers for itself.
+  // A proxy that cannot reach a receiver may be silent, or close the connection. It still responds to requests for
+  // itself.
   it.each<[string, (socket: Socket) => void, string]>([
     ['is silent', () => {}, 'TIMEOUT'],
     ['closes the connection', (socket) => socket.end(), 'UNREACHABLE'],

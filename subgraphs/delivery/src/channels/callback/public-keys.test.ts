@@ -44,7 +44,7 @@ async function setUp() {
   };
 }
 
-/** Returns the keys that have signed a call, by each of its v1a signatures. */
+/** Returns the id of the key that made each v1a signature of a call; undefined if none of the keys did. */
 function signersOf({ headers, body }: ReceivedCall, keys: readonly PublishedKey[]): (string | undefined)[] {
   const content = Buffer.from(`${headers['webhook-id']}.${headers['webhook-timestamp']}.${body}`);
   return String(headers['webhook-signature'])
@@ -80,7 +80,7 @@ describe('public keys', () => {
     expect(signersOf(call, keys)).toEqual([keys[0]?.kid]);
     expect(Buffer.from(keys[0]?.whpk.slice(5) ?? '', 'base64')).toEqual(Buffer.from(keys[0]?.x ?? '', 'base64url'));
     expect(signersOf({ ...call, body: `${call.body} ` }, keys)).toEqual([undefined]);
-    // Standard Webhooks' library, which knows only secrets, ignores signatures of other versions.
+    // The library of Standard Webhooks verifies only v1 signatures, and ignores others.
     const secret = await ctx.harness.secret(ctx.userId);
     const headers = {
       'webhook-id': String(call.headers['webhook-id']),

@@ -2,8 +2,8 @@ import { pipeline, type Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 
 /**
- * Limit of the bytes that are read of a body, before and after decompression. A body that is read to its end leaves its
- * connection usable.
+ * Limit of the bytes that are read from a body, before and after decompression. A connection can be reused only if its
+ * body was read to the end.
  */
 const readLimitBytes = 65_536;
 /** Length of the excerpt, in bytes. */
@@ -36,7 +36,7 @@ export async function readExcerpt(body: Readable, contentEncoding: string | unde
   return new TextDecoder().decode(Buffer.concat(kept)).replaceAll('\0', '\u{fffd}');
 }
 
-/** Ends after the limit, so that reading also ends for a body that decompresses to nothing. */
+/** Limits the compressed bytes, because a long body may decompress to nothing. */
 async function* limited(body: Readable): AsyncIterable<Buffer> {
   let bytes = 0;
   for await (const chunk of body as AsyncIterable<Buffer>) {

@@ -15,9 +15,9 @@ import { secretPrefix } from './signature.ts';
 const maxSigning = 4;
 
 /**
- * The secrets that sign a user's callbacks. If the current secret can't be decrypted, reading throws CodedError
- * SECRETS_KEY_WRONG, or SECRET_UNREADABLE if it was altered and only `rotate` helps. A former secret that can't be
- * decrypted is skipped.
+ * The secrets that sign a user's callbacks. Reading throws a CodedError if the current secret can't be decrypted:
+ * SECRETS_KEY_WRONG for a wrong key, SECRET_UNREADABLE if the secret was altered. In the latter case only `rotate`
+ * helps. A former secret that can't be decrypted is skipped.
  */
 export interface CallbackSecrets {
   /** Returns the current secret, which is created on first use. */

@@ -25,7 +25,7 @@ export interface Callback {
 }
 
 export interface CallbackSender extends AsyncDisposable {
-  /** Makes one attempt, which `stop` aborts. Never rejects. An attempt that fails by a fault of ours is postponed. */
+  /** Makes one attempt, which `stop` aborts. Never rejects. If our side is at fault, the attempt is postponed. */
   send(callback: Callback, stop: AbortSignal): Promise<CallResult | PostponedResult>;
 }
 
@@ -47,8 +47,8 @@ export interface CallbackSenderOptions {
 }
 
 /**
- * Delay after a fault of ours before the attempt is made again, in milliseconds. A random part of up to the same length
- * is added.
+ * If our side is at fault, the attempt is repeated after this delay, in milliseconds. A random delay of up to the same
+ * length is added.
  */
 const ownFaultRetryMs = 30_000;
 
@@ -56,8 +56,8 @@ const ownFaultRetryMs = 30_000;
 const maxKeys = 4;
 
 /**
- * An idle connection is closed after this time, whatever `keep-alive` a receiver sends, because a user may have many
- * receivers.
+ * An idle connection is closed after this time, even if the receiver's header `keep-alive` allows more. A user may have
+ * many receivers.
  */
 const idleMs = 4_000;
 
@@ -65,8 +65,9 @@ const idleMs = 4_000;
 const maxInformational = 16;
 
 /**
- * Creates a sender of callbacks by Standard Webhooks. A status 2xx means delivered, 410 a final failure, and any other
- * status a failure. Redirects are not followed. A fault of ours does not count as an attempt.
+ * Creates a sender of callbacks that follows Standard Webhooks. A status 2xx means delivered, 410 a final failure, and
+ * any other status a failure. Redirects are not followed. A call that fails because of our side does not count as an
+ * attempt.
  */
 export function createCallbackSender({
   clock,
@@ -87,7 +88,8 @@ export function createCallbackSender({
     keepAliveTimeout: idleMs,
     keepAliveMaxTimeout: idleMs,
   };
-  // A tunnel also without TLS: else the proxy's own responses, such as 407, look like those of the receiver.
+  // URLs without TLS also use a tunnel. Otherwise the proxy's own responses, such as 407, would look like responses of
+  // the receiver.
   const tunnels = proxyUrl ? createTunnelConnector({ proxyUrl, timeoutMs }) : null;
   const connect = tunnels?.connect ?? createGuardedConnector({ policy, resolver, timeoutMs });
   const agent = new Agent({ connect, ...options });
@@ -131,7 +133,7 @@ export function createCallbackSender({
             'webhook-signature': signatureHeader({ id, timestampSeconds, body, secrets, privateKeys }),
           },
         });
-        // The status determines the result. So errors of the body are ignored, and also a time-out while reading it.
+        // Only the status determines the result. Errors and time-outs while reading the body are ignored.
         const excerpt = await readExcerpt(response.body, String(response.headers['content-encoding'] ?? ''));
         const status = response.statusCode;
         const text = excerpt === '' ? null : excerpt;

@@ -73,7 +73,7 @@ describe('sendTestCallback', () => {
     expect(receiver.calls).toHaveLength(2);
   });
 
-  // Regression: seven users with receivers that do not respond prevented all other users from testing their receivers.
+  // Regression: seven users whose receivers did not respond prevented all other users from sending test callbacks.
   it('sendTestCallback: a user has four in progress at most, and others theirs', async () => {
     await using held = await openDeliveryHarness({ environment: { RATE_LIMITS: 'off' } });
     await using receiver = await startReceiver({ answer: 'hang' });

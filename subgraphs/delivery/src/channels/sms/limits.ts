@@ -8,13 +8,13 @@ type Recipient = Pick<Delivery, 'phoneNumber' | 'userId'>;
 export interface SmsLimits {
   /** Counts an SMS. Over the limit it counts nothing, and throws CodedError RATE_LIMITED with `retryAfterSeconds`. */
   count(recipient: Recipient): Promise<void>;
-  /** Takes back an SMS that was not sent. */
+  /** Reduces the counts again for an SMS that was not sent. */
   takeBack(recipient: Recipient): Promise<void>;
   /** Throws as `count` does, but counts nothing, because the attempt of the redelivery will count the SMS. */
   check(recipient: Recipient): Promise<void>;
 }
 
-/** @param limiters limiters that work without the store */
+/** @param limiters limiters that allow everything while the key-value store is unavailable */
 export function createSmsLimits({
   perNumber: numbers,
   perUser: users,
@@ -45,7 +45,7 @@ export function createSmsLimits({
   };
 }
 
-/** Returns the time in milliseconds after which an SMS over the limit may be sent; null for any other error. */
+/** Returns the time until an SMS over the limit may be sent, in milliseconds; null if the error is not RATE_LIMITED. */
 export function limitedForMs(error: unknown): number | null {
   if (!(error instanceof CodedError) || error.code !== 'RATE_LIMITED') return null;
   const { retryAfterSeconds } = error.details;

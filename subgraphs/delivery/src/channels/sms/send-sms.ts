@@ -4,8 +4,8 @@ import { limitedForMs, type SmsLimits } from './limits.ts';
 import type { SmsSender } from './sms.ts';
 
 /**
- * Makes one attempt to send a delivery by SMS. An SMS is counted at its first attempt. Over a limit, an SMS waits until
- * the limit allows it, which does not count as an attempt.
+ * Makes one attempt to send a delivery by SMS. The first attempt counts for the rate limits. Over a limit, the SMS
+ * waits until the limit allows it, and waiting does not count as an attempt.
  */
 export async function sendSms(
   delivery: Delivery,

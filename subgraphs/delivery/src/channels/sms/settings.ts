@@ -46,7 +46,7 @@ export const smsSettings = {
 
 export type SmsConfig = Readonly<z.output<z.ZodObject<typeof smsSettings>>> & { readonly NODE_ENV: string };
 
-/** Returns how SMS are sent. Null in production if nothing is set, which `requireSms` refuses. */
+/** Returns the way in which SMS are sent; null in production if `SMS` is not set, which `requireSms` refuses. */
 export function smsModeOf({
   SMS,
   NODE_ENV,

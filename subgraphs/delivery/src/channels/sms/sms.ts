@@ -19,8 +19,8 @@ export interface SmsSender {
   ping?(): Promise<void>;
 }
 
-/** The sender of development. It sends nothing, and the delivery's status says so. */
+/** The sender for development. It sends nothing, and the delivery becomes SIMULATED. */
 export const simulatedSms: SmsSender = { send: async () => ({ outcome: 'simulated' }) };
 
-/** The sender of an operator who wants no SMS. It sends nothing, and the delivery's error says so. */
+/** The sender for `SMS=off`. It sends nothing, and the delivery fails. */
 export const noSms: SmsSender = { send: async () => failed('SMS_NOT_CONFIGURED', { final: true }) };

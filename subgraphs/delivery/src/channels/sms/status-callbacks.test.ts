@@ -39,7 +39,7 @@ async function setUp(environment: Environment = {}) {
     start: () => harness.receive(request, { status: 'LATE_SUCCESS' }),
     /** Returns the request's only delivery. */
     delivery: async () => (await harness.deliveries(request))[0],
-    /** Resolves once the acceptance is stored. */
+    /** Resolves once it is stored that Twilio has accepted the SMS. */
     accepted: () => expect.poll(async () => (await context.delivery())?.attempts).toMatchObject([{ error: null }]),
     report: (message: TwilioMessage, status: string, options: ReportOptions = {}) =>
       twilio.report(message, status, { via: { publicUrl, url: harness.url }, ...options }),
@@ -161,7 +161,7 @@ describe('status callback', () => {
     expect(ctx.harness.log.text).toContain('it counts as delivered');
   });
 
-  // docs/sms.md describes this case: after a crash it is unknown whether the SMS was sent, until a report arrives.
+  // After a crash it is unknown whether the SMS was sent, until a report arrives (docs/sms.md).
   it.each([
     ['is sent again', null, ['&turn=1', '&turn=2']],
     ['is not sent again if it is reported as delivered', 'delivered', ['&turn=1']],
@@ -171,7 +171,7 @@ describe('status callback', () => {
     await ctx.start();
     const first = await ctx.twilio.next();
     await ctx.harness.service[Symbol.asyncDispose]();
-    // As if the lease of the aborted attempt had ended.
+    // Ends the lease of the aborted attempt.
     if (!reported) await ctx.harness.engines.database.query.update(delivery).set({ nextAttemptAt: new Date() });
     await ctx.harness.start();
     if (reported) expect(await ctx.report(first, reported)).toBe(204);

@@ -12,8 +12,8 @@ const path = '/sms/status';
 const maxBytes = 16_384;
 
 /**
- * Returns the URL to which Twilio reports about an attempt. The URL names the attempt, because Twilio's id of the
- * message may be stored later than the report arrives, or never. The signature covers the URL.
+ * Returns the URL to which Twilio reports about an attempt. The URL contains the delivery's id and the attempt's
+ * number, because Twilio's message id is not stored. Twilio's signature covers the URL.
  */
 export function smsStatusUrl(publicUrl: string, { deliveryId, turn }: { deliveryId: string; turn: number }): string {
   return `${publicUrl}${path}?delivery=${deliveryId}&turn=${turn}`;
@@ -35,7 +35,7 @@ export interface SmsStatusRouteOptions {
  * | not a form, or larger than 16 kB | 415, 413 |
  * | no signature, or a wrong one | 403, nothing changes |
  * | an unknown delivery or attempt | 404 |
- * | `delivered`, `read` | 204: the delivery is DELIVERED, also after a failure, and once |
+ * | `delivered`, `read` | 204: the delivery becomes DELIVERED, even if it had failed |
  * | `undelivered`, `failed`, `canceled` | 204: the attempt has failed, if it is the current one |
  * | any other status, such as `sent` | 204, nothing changes |
  */

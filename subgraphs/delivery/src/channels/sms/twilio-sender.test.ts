@@ -131,7 +131,7 @@ describe('twilio', () => {
   });
 
   it('twilio: an attempt leaves nothing in memory', async () => {
-    // Regression: each attempt left a listener on a signal that follows `stop`, and so stayed in memory until the
+    // Regression: each attempt left a listener on a signal that depends on `stop`. So it stayed in memory until the
     // service stopped.
     await using ctx = await setUp();
     const stop = new AbortController();
@@ -192,7 +192,7 @@ describe('twilio that misbehaves', () => {
     await using ctx = await setUp();
     ctx.twilio.answerWith(answer);
     expect(await ctx.sender.send(smsTo(), never)).toEqual(result);
-    // The next SMS must not be affected.
+    // The next SMS succeeds.
     ctx.twilio.answerWith(createMessage);
     expect(await ctx.sender.send(smsTo(), never)).toEqual(delivered(null));
   });
@@ -210,7 +210,7 @@ describe('twilio that misbehaves', () => {
     });
     expect(await ctx.sender.send(smsTo(), never)).toEqual(delivered(null));
     await closed.promise;
-    // The server could write little more than the bytes that were read: the buffers of both sockets.
+    // The server could write the bytes that were read, and fill the buffers of both sockets.
     expect(written).toBeLessThan(10_000_000);
   });
 

@@ -34,17 +34,17 @@ export interface TwilioSenderOptions {
 const answerBytes = 65_536;
 /** After Twilio has refused the account, nothing is sent for this time, in milliseconds. */
 const refusedForMs = 30_000;
-/** Bounds of the delay after which an SMS that was not sent because of the account is tried again, in milliseconds. */
+/** Bounds of the delay before the next attempt if Twilio refuses the account, in milliseconds. */
 const postponeMs = { shortest: 60_000, longest: 1_800_000 };
 
 /**
- * Creates a sender by Twilio's API. Twilio has no idempotency key. So an attempt without an answer may have sent the
- * SMS, and the retry sends it a second time.
+ * Creates a sender that uses Twilio's API. Twilio has no idempotency key. So an attempt without an answer may have sent
+ * the SMS, and the retry sends it a second time.
  *
  * What Twilio's answers mean:
  *
  * - 2xx, whatever the body: the SMS is delivered. With `reports` it is only accepted, until Twilio reports its delivery.
- * - A code for a phone number that can't be sent to: the SMS has failed finally, with SMS_REFUSED.
+ * - A code for a phone number that can't get SMS: the SMS has failed finally, with SMS_REFUSED.
  * - 401, 403, 404, 3xx, or a code for an account that is not set up: the SMS is postponed, an error is logged, and
  *   nothing is sent for 30 s.
  * - 408, 429, 5xx, or 400 with another code: the attempt has failed with SMS_FAILED, and is retried.

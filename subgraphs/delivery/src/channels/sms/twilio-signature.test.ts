@@ -4,7 +4,7 @@ import { isSignedByTwilio } from './twilio-signature.ts';
 const fields = { CallSid: 'CA1234567890ABCDE', Digits: '1234', To: '+18005551212' };
 const url = 'https://mycompany.com/myapp.php?foo=1&bar=2';
 
-// These are the examples of Twilio's documentation.
+// The examples in Twilio's documentation.
 it.each([
   ['+14158675309', 'RSOYDt4T1cUTdK1PDd93/VVr8B8='],
   ['+14158675310', 'GvWf1cFY/Q7PnoempGyD5oXAezc='],

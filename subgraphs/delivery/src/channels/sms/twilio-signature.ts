@@ -1,8 +1,8 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 
 /**
- * Whether a signature is Twilio's, for a form that was posted to a URL. The default port may be part of the signed URL
- * or not, as in Twilio's own libraries.
+ * Whether Twilio has signed a form that was posted to a URL. The signed URL may contain its port or not, as in Twilio's
+ * own libraries.
  *
  * @param url the URL as Twilio got it from us, with its query
  * @param signature the header `X-Twilio-Signature`
