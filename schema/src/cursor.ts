@@ -2,8 +2,8 @@
  * The cursor of connections and of topic-fed subscriptions. It contains the `id` of a message, not an offset or a time.
  * There is also a cursor for the start of a feed. Cursors are opaque to clients.
  *
- * A subgraph with a connection for `@topic(replay:)` must encode its cursors with `encodeCursor`. So an event from the
- * topic has the same cursor as the stored event.
+ * A subgraph with a connection for `@topic(replay:)` must encode its cursors with `encodeCursor`. Then an event has the
+ * same cursor whether it comes from the topic or from the connection.
  */
 const prefix = 'v1:';
 

@@ -30,7 +30,7 @@ export type RequestCode = z.infer<typeof requestCodeSchema>;
 const providerTimes = { askedAt: instantSchema.optional(), acknowledgedAt: instantSchema.optional() };
 
 /**
- * The provider has acknowledged a request that it did not answer at once. Consumed by voucher, and sent to subscribers.
+ * The provider has acknowledged a request, and will send the code later. Consumed by voucher, and sent to subscribers.
  * The outcome of the request is in another topic, and may arrive before this message.
  */
 export const requestAcknowledgedSchema = z.object({

@@ -3,7 +3,10 @@ import { sql } from 'drizzle-orm';
 import type { IntegrationConfig } from './config.ts';
 import { providerRequest as table } from './tables.ts';
 
-/** Returns which rows voucher-integration deletes. WAITING requests and requests with an unclaimed code are kept. */
+/**
+ * Returns the rules by which voucher-integration deletes old rows. WAITING requests and requests with an unclaimed code
+ * are kept.
+ */
 export function integrationRetentions(config: Pick<IntegrationConfig, 'PROVIDER_REQUEST_RETENTION'>): Retention[] {
   return [
     {

@@ -12,8 +12,9 @@ import { type HeldCallback, maxHeld, type ProviderCode, type ProviderFailure, ty
 import { providerRequest as table } from './tables.ts';
 
 /**
- * The requests to the provider. Every change is a compare-and-set of the status, in one transaction with its messages.
- * A WAITING request that has been sent has exactly one job that retries it. The job is deleted when the request ends.
+ * Stores the requests to the provider. Every change is a compare-and-set of the status, in one transaction with its
+ * messages. A WAITING request that has been sent has exactly one job that retries it. The job is deleted when the
+ * request ends.
  */
 export interface Store {
   /**

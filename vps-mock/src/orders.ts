@@ -2,7 +2,7 @@ import { appendFileSync, existsSync, readFileSync, renameSync, writeFileSync } f
 import { type Derived, derive } from './derive.ts';
 import type { Behaviour } from './profiles.ts';
 
-/** An accepted request, one per key. It is the purchase of one code. */
+/** An accepted request, which is the purchase of one code. There is one order per idempotency key. */
 export interface Order {
   key: string;
   phoneNumber: string;

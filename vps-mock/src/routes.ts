@@ -89,7 +89,7 @@ function failsAtOnce(fault: Fault | undefined, reply: FastifyReply): boolean {
   }
 }
 
-/** Adds `/control`, by which tests and people instruct the provider and read its orders. */
+/** Adds `/control`, with which tests and people instruct the provider, and read its orders. */
 export function addControlRoutes(app: FastifyInstance, { control, orders }: RoutesOptions): void {
   app.post('/control/next', (incoming, reply) => {
     const parsed = nextSchema.safeParse(incoming.body ?? {});

@@ -43,9 +43,9 @@ export interface VpsMock extends Service {
 /**
  * The simulated Voucher Provider Server.
  *
- * There is one order per key. A retry with the same key gets the code if the code is ready, else the same challenge,
- * even after a restart. The code, the delay, and the verifier (the secret from which the challenge is made) of an order
- * depend only on the seed and the key.
+ * There is one order (the purchase of a code) per idempotency key. A retry with the same key gets the code if the code
+ * is ready, else the same challenge, even after a restart. The code, the delay, and the verifier (the secret from which
+ * the challenge is made) of an order depend only on the seed and the key.
  */
 export async function createVpsMock(options: VpsMockOptions = {}): Promise<VpsMock> {
   const {

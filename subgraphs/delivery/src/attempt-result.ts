@@ -24,8 +24,8 @@ export const deliveryErrors = ['ENDPOINT_DISABLED'] as const;
 export type DeliveryError = (typeof deliveryErrors)[number];
 
 /**
- * The result of calling a URL. `stopped`: we aborted the call, for example at a shutdown. The receiver may have got it,
- * but it does not count as an attempt.
+ * The result of calling a URL. `stopped`: we aborted the call, for example at a shutdown. The receiver may have got the
+ * call, but the call does not count as an attempt.
  */
 export type CallResult = DeliveredResult | FailedResult | { outcome: 'stopped' };
 

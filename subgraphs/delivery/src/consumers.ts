@@ -10,7 +10,7 @@ export const group = 'delivery';
 
 /**
  * Consumes voucher requests, whose callbackUrl it stores, and their outcomes (a code or a failure), which it delivers.
- * An outcome counts as consumed once its deliveries are stored. They are sent later.
+ * An outcome counts as consumed once its deliveries are stored, before they are sent.
  *
  * @param stage the stage of the shutdown in which the consumers stop
  */

@@ -36,8 +36,8 @@ export function createCallbackTargets({
   database: Database;
   keyValue: KeyValue;
   /**
-   * How long an outcome stays parked (stored for retries) until its request is consumed, in milliseconds. Later
-   * outcomes of the same phone number wait meanwhile.
+   * How long an outcome whose request is not consumed yet stays parked (stored for retries), in milliseconds. Later
+   * outcomes of the same phone number wait for it.
    */
   waitMs: number;
   clock: Clock;

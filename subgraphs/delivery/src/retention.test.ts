@@ -69,8 +69,8 @@ describe('retention', () => {
     // No consumer of this test reads this topic, so that the message stays parked.
     const parked = { topic: 'outcomes', group: 'delivery', key: 'k', value: '{}', headers: {} };
     await parkMessage(ctx.query, { ...parked, partition: 0, position: 1, publishedAt: 0, error: new Error('broken') });
-    // A run starts only after the previous one has ended. So when the second run works, the first has handled all
-    // tables.
+    // A run starts only after the previous run has ended. So when the second run deletes rows, the first has handled
+    // all tables.
     for (const name of ['first run', 'second run']) {
       await ctx.addDelivery(name, { status: 'DELIVERED', days: 61, attempts: [] });
       await expect

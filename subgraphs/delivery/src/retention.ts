@@ -5,7 +5,7 @@ import type { DeliveryConfig } from './config.ts';
 import { group } from './consumers.ts';
 import { attempt, callbackSecret, delivery, endpoint, requestTarget } from './tables.ts';
 
-/** The rules by which old rows are deleted. A pending delivery is never deleted, nor a secret that still signs. */
+/** The rules by which old rows are deleted. Pending deliveries, and secrets that still sign, are never deleted. */
 export function deliveryRetentions(config: Pick<DeliveryConfig, 'DELIVERY_RETENTION'>): Retention[] {
   const keepMs = config.DELIVERY_RETENTION;
   return [

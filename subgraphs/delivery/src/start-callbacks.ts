@@ -22,8 +22,8 @@ export interface Callbacks {
 }
 
 /**
- * Longest time-out of a DNS query. It is at most a third of the attempt's time-out. So after a time-out a second query,
- * which shows whether the name servers fail, still ends within the attempt.
+ * Longest time-out of a DNS query. It is at most a third of the attempt's time-out. After a time-out a second query
+ * shows whether the name servers fail, and has to end within the attempt, too.
  */
 const maxLookupMs = 5_000;
 

@@ -10,7 +10,7 @@ export const schema = pgSchema('delivery');
 export type Channel = 'CALLBACK' | 'SMS';
 export type DeliveryStatus = 'PENDING' | 'DELIVERED' | 'FAILED' | 'SIMULATED';
 
-/** The durable callbackUrl of each request. */
+/** The callbackUrl of each request. The key-value store has a copy that expires. */
 export const requestTarget = schema.table(
   'request_target',
   {
@@ -50,8 +50,8 @@ export const delivery = schema.table(
     /** When the next attempt is due; during an attempt, the end of its lease. Null once the delivery has ended. */
     nextAttemptAt: instant('next_attempt_at'),
     /**
-     * The endpoint in whose queue the delivery waits (`endpointOf`). The default is the SMS provider. Rows that the
-     * previous version inserts have it, because that version does not know the column.
+     * The endpoint in whose queue the delivery waits (`endpointOf`). The default is the SMS provider. The previous
+     * version inserts rows without this column, so that they get the default.
      */
     endpointId: uuid('endpoint_id').notNull().default('00000000-0000-0000-0000-000000000000'),
     /** No longer used. The next version will drop this column. */
@@ -96,7 +96,7 @@ export const endpoint = schema.table(
     origin: text().notNull(),
     /** The URL of the last stored attempt. */
     url: text().notNull(),
-    /** When a result was last stored in this row. The results of some attempts are not stored here. */
+    /** When a result was last stored in this row. Not every result is stored here. */
     usedAt: instant('used_at').notNull(),
     lastSuccessAt: instant('last_success_at'),
     lastFailureAt: instant('last_failure_at'),

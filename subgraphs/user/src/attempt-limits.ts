@@ -23,7 +23,9 @@ export interface AttemptLimits {
    * `countSignUp` and of `compare`.
    */
   countFailure<Result>(attempt: Attempt, compare: () => Promise<Result>): Promise<Result>;
-  /** Remembers an address of the user: failures from other addresses do not count against it. */
+  /**
+   * Remembers an address of the user. Failures from other addresses then no longer block sign-ins from this address.
+   */
   rememberAddress(attempt: Attempt): Promise<void>;
 }
 

@@ -3,7 +3,7 @@ import { createSemaphore } from '@voucher-gateway/platform/async/semaphore';
 import { CodedError } from '@voucher-gateway/platform/errors';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 
-/** The value of `Algorithm.Argon2id`, a const enum, which can't be imported with `isolatedModules`. */
+/** The value of `Algorithm.Argon2id`. That const enum can't be imported with `isolatedModules`. */
 const argon2id = 2;
 /** OWASP's parameters for argon2id: 19 MiB, two passes, one lane. */
 const options = { algorithm: argon2id, memoryCost: 19_456, timeCost: 2, parallelism: 1 } as const;

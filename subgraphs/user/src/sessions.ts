@@ -48,7 +48,7 @@ export function createSessions(options: SessionsOptions): Sessions {
       await store();
     } catch (error) {
       if (codedCause(error)?.code !== ('COMMIT_UNKNOWN' satisfies PlatformErrorCode)) throw error;
-      // The COMMIT may have succeeded. The service retries here, because after it a retry by the client would fail with
+      // The COMMIT may have succeeded. The service retries by itself, because the client's retry could fail with
       // USERNAME_TAKEN.
       await store();
     }
@@ -68,8 +68,8 @@ export function createSessions(options: SessionsOptions): Sessions {
         .setExpirationTime(expiresAt)
         .sign(privateKey);
       const session: Session = { userId: id, kid };
-      // The session is stored in the key-value store before its row is inserted. Otherwise it could be ended by its row
-      // before it exists.
+      // The session is stored in the key-value store before its row is inserted. Otherwise `endUserSessions` could find
+      // the row, but not yet the session.
       await requireSessionStore(() =>
         keyValue.set(sessionKey(sid), JSON.stringify(session), {
           ttlMs: Math.min(config.SESSION_IDLE, config.SESSION_MAX),

@@ -23,7 +23,7 @@ export interface Users {
    */
   prepareSignUp(input: { username: string; phoneNumber: string; password: string }, caller: Caller): Promise<NewUser>;
   /**
-   * Stores a user. Does nothing if a user with this id is already stored.
+   * Stores a user. Does nothing if a user with the same id is already stored.
    * @throws CodedError USERNAME_TAKEN, PHONE_NUMBER_TAKEN
    */
   add(tx: Transaction, user: NewUser): Promise<void>;

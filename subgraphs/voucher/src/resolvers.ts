@@ -16,7 +16,7 @@ import type { createRequestVoucher, RequestVoucherInput } from './request-vouche
 export interface VoucherContext {
   /** The caller; null for an anonymous request. */
   identity: Identity | null;
-  /** Aborts when the client has left. */
+  /** Aborts when the client disconnects. */
   signal: AbortSignal;
   /** The user's own requests by id; null for requests of other users. */
   requests: DataLoader<string, VoucherRequestRow | null>;

@@ -27,7 +27,7 @@ export interface SweepOptions {
 /**
  * Publishes overdue requests again, every minute. A request is overdue if it is still pending although
  * voucher-integration must have ended it. Voucher-integration then publishes its outcome again. So requests recover
- * from a lost message or topic. Each batch is published by one process, which holds a lock.
+ * from a lost message or topic. A lock ensures that only one process publishes at a time.
  */
 export function startSweep({ database, topics, clock, log, giveUpAfterMs }: SweepOptions): AsyncDisposable {
   /** Returns the number of requests published; 0 while another process holds the lock. */
@@ -39,8 +39,8 @@ export function startSweep({ database, topics, clock, log, giveUpAfterMs }: Swee
         .from(voucherRequest)
         .where(
           and(
-            // The status is a literal and no parameter. PostgreSQL uses the partial index only if the query contains
-            // its condition.
+            // The status is a literal, not a parameter. PostgreSQL uses the partial index only if the query contains
+            // the index's condition.
             sql`${voucherRequest.status} = 'PENDING'`,
             lte(voucherRequest.publishedAt, new Date(now - giveUpAfterMs - marginMs)),
           ),

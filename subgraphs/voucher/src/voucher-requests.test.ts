@@ -98,7 +98,7 @@ describe('steps', () => {
     const acknowledged = { name: 'PROVIDER_ACKNOWLEDGED', at: times.acknowledgedAt };
     await ctx.acknowledge({ requestId: id, ...times });
     await expect.poll(async () => (await steps(ctx, id)).slice(1)).toEqual([asked, acknowledged]);
-    // A previous version of voucher-integration publishes this message, without the times.
+    // A previous version of voucher-integration publishes outcomes without the provider's times.
     await ctx.receive({ requestId: id });
     expect((await steps(ctx, id)).map(({ name }) => name)).toEqual([
       'ACCEPTED',

@@ -13,7 +13,7 @@ import type { Delivery, DeliveryStatus } from '../tables.ts';
 import type { FinishedAttempt } from './delivery-states.ts';
 import type { DeliveryStore } from './delivery-store.ts';
 
-/** Makes attempts in the background. */
+/** Makes attempts to deliver, in the background. */
 export interface Attempts {
   /** Makes an attempt, stores its result, and then releases its permit. */
   start(delivery: Delivery, permit: Permit, prefetched?: Promise<SigningSecrets>): void;
@@ -120,7 +120,7 @@ function logResult(log: Log, fields: object, result: FinishedAttempt['result'], 
 }
 
 /**
- * Whether a callback is in the queue of SMS. The previous version stored callbacks there, and they delay SMS. Storing
+ * Whether a callback is in the queue of SMS. The previous version stored callbacks there, where they delay SMS. Storing
  * any result of the callback moves it to the queue of its endpoint.
  */
 function isMisfiled({ endpointId, url }: Delivery): boolean {

@@ -28,7 +28,7 @@ export interface BacklogOptions {
 const pollMs = 500;
 /** Interval of reads while due deliveries wait for capacity. */
 const blockedPollMs = 50;
-/** Interval of searches for ended leases. */
+/** Interval of searches for expired leases of dead processes. */
 const releaseEveryMs = 1_000;
 /** Minimum pause between two turns (runs of the loop), so that one SQL statement starts several deliveries. */
 const gatherMs = 20;

@@ -20,7 +20,7 @@ export interface Dispatcher extends AsyncDisposable {
   deliver(planned: readonly PlannedDelivery[]): Promise<void>;
   /** Restarts a user's own delivery. Returns null if the user has no such delivery. */
   redeliver(deliveryId: string, userId: string): Promise<Delivery | null>;
-  /** Stops starting attempts of due deliveries. Attempts in progress continue. */
+  /** Starts no more attempts of due deliveries. Attempts in progress continue. */
   stopBacklog(): Promise<void>;
 }
 

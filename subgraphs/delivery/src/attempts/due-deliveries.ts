@@ -23,7 +23,7 @@ export interface DuePage {
   last: string | null;
 }
 
-/** The queues of deliveries, one per endpoint, in the table of deliveries. */
+/** The queues of waiting deliveries, one per endpoint. They are rows of the table `delivery`. */
 export interface DeliveryQueues {
   /** Makes deliveries due again if their lease has ended, because their process has died. */
   releaseExpired(): Promise<void>;
@@ -33,7 +33,10 @@ export interface DeliveryQueues {
    * @param after the last endpoint of the previous page; null for the first page
    */
   readDue(after: string | null): Promise<DuePage>;
-  /** Marks deliveries as `running` and returns them: those that are due for longest, up to a number per endpoint. */
+  /**
+   * Marks deliveries as `running` and returns them: those that are due for longest, up to the number of each endpoint
+   * in `counts`.
+   */
   begin(counts: ReadonlyMap<string, number>): Promise<Delivery[]>;
   /**
    * Fails waiting deliveries of disabled endpoints, even if they are not due yet. Attempts in progress continue.
@@ -57,7 +60,8 @@ export const maxFailed = 500;
 /** Limit of leases that one call of `releaseExpired` ends. */
 const maxReleased = 500;
 
-// The values are literals and no parameters. PostgreSQL uses a partial index only if the query contains its condition.
+// The values are literals, not parameters. PostgreSQL uses a partial index only if the query contains the index's
+// condition.
 const isWaiting = sql`d.status = 'PENDING' and not d.running`;
 const isInProgress = sql`d.status = 'PENDING' and d.running`;
 

@@ -136,7 +136,7 @@ async function restartBatch(
       .where(eq(recovery.userId, userId));
 }
 
-/** Makes deliveries due, as `redeliver` does. */
+/** Makes failed deliveries due again, as `redeliver` does for one delivery. */
 async function restart(tx: Transaction, ids: readonly string[], nowMs: number): Promise<void> {
   // The rows are locked in id order, so that two transactions can not deadlock.
   await tx

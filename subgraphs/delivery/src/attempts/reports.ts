@@ -10,7 +10,7 @@ import { ended, retryOrFail } from './delivery-states.ts';
  * - `delivered`, about any attempt, ends the delivery, because the phone has the code. It also corrects a failed
  *   delivery.
  * - `undelivered` makes the attempt fail, and the delivery is retried by its schedule. It counts only for the current
- *   attempt, while this is in progress or accepted.
+ *   attempt, while that attempt is in progress or accepted.
  */
 export function createSmsReports({
   database,

@@ -21,11 +21,11 @@ export interface Permit {
 export interface Admission {
   /** Returns a permit; null while an attempt at the endpoint would exceed a limit, or its circuit breaker is open. */
   tryAdmit(endpoint: Endpoint): Permit | null;
-  /** Forgets the state of an endpoint, so that its attempts start at once. */
+  /** Forgets an endpoint's circuit breaker and pause, so that its attempts start at once. */
   forget(endpointId: string): void;
   /** Resolves when no attempt is in progress. */
   idle(): Promise<void>;
-  /** Returns the numbers of attempts in progress and of endpoints that are held back, for operators. */
+  /** Returns numbers for operators: attempts in progress, and endpoints whose deliveries have to wait. */
   report(): AdmissionReport;
 }
 

@@ -70,7 +70,8 @@ describe('endpoint store', () => {
       const [one, other] = [ctx.open(), ctx.open()];
       await Promise.all([one.note(to, failure), other.enable(id), other.note(to, failure)]);
       const [row] = await ctx.store.readOwn(ctx.userId);
-      // If `enable` came last, `failingSince` is later than it. If the disabling came last, `failingSince` is days ago.
+      // If the endpoint was enabled last, `failingSince` is recent. If it was disabled last, `failingSince` is days
+      // ago.
       const sinceMs = ctx.clock.now() - (row?.failingSince?.getTime() ?? ctx.clock.now());
       expect(sinceMs >= 5 * day).toBe(row?.disabledAt !== null);
     }

@@ -30,9 +30,7 @@ export interface EndpointStore {
 export interface EndpointStoreOptions {
   database: Database;
   log: Log;
-  /**
-   * Time of failing after which an endpoint is disabled, in milliseconds. With infinity, no endpoint is ever disabled.
-   */
+  /** Time of failing after which an endpoint is disabled, in milliseconds. With Infinity, no endpoint is disabled. */
   disableAfterMs: number;
 }
 
@@ -75,7 +73,7 @@ export function createEndpointStore({ database, log, disableAfterMs }: EndpointS
             usedAt: sql`excluded.used_at`,
             lastSuccessAt: sql`coalesce(excluded.last_success_at, ${endpoint.lastSuccessAt})`,
             lastFailureAt: sql`coalesce(excluded.last_failure_at, ${endpoint.lastFailureAt})`,
-            // A disabled endpoint keeps this time, even if an attempt that started before succeeds now.
+            // A disabled endpoint keeps this time, even if an attempt that started earlier succeeds now.
             failingSince: sql`case when excluded.failing_since is not null or ${endpoint.disabledAt} is not null
               then coalesce(${endpoint.failingSince}, excluded.failing_since) end`,
           },

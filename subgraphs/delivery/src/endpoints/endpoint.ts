@@ -23,14 +23,13 @@ export function endpointOf({ userId, url }: { userId: string; url: string | null
 }
 
 /**
- * Returns the origin of a URL: scheme, host and port. A text that is no URL is returned unchanged, and its attempts
- * fail.
+ * Returns the origin of a URL: scheme, host and port. A text that is no URL is returned unchanged. Attempts at it fail.
  */
 export function originOf(url: string): string {
   return URL.canParse(url) ? new URL(url).origin : url;
 }
 
-/** @see RFC 9562, section 5.8: a UUID of a custom kind */
+/** @see RFC 9562, section 5.8: a UUID with custom content (version 8) */
 export function endpointId(userId: string, origin: string): string {
   const bytes = createHash('sha256').update(`${userId} ${origin}`).digest().subarray(0, 16);
   bytes[6] = ((bytes[6] ?? 0) & 0x0f) | 0x80;

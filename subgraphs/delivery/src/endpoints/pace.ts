@@ -26,7 +26,7 @@ export interface Pace {
   allows(running: number): boolean;
   /** Counts an attempt that starts. */
   start(): void;
-  /** Takes back an attempt that was not made. */
+  /** Removes an attempt that was not made from the count. */
   takeBack(): void;
   /** Counts a success. The limit of attempts in progress grows only if `running` attempts have used it up. */
   succeed(running: number): void;

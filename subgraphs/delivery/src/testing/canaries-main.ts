@@ -24,8 +24,8 @@ export interface CanaryReport {
   /** Addresses that could not be reached even without the sender. They prove nothing. */
   unreachable: string[];
   /**
-   * The addresses to which the sender has made a connection, by the way in which the address was given: literally, by
-   * name or by redirect.
+   * The addresses to which the sender has made a connection, by how the address was given: literally, by name or by
+   * redirect.
    */
   dialled: Record<string, string[]>;
 }
@@ -89,7 +89,7 @@ const found: Record<string, string[]> = {};
     });
     found[way] = [...new Set([...(found[way] ?? []), ...seen])];
   };
-  /** Returns a new name, for which no earlier look-up is cached. */
+  /** Returns a new name. A name that was resolved before could be in the cache. */
   const nameOf = (own: readonly string[]): string => {
     calls += 1;
     const name = `receiver-${calls}.example.com`;

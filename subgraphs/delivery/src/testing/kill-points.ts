@@ -2,8 +2,8 @@ import { subscribe } from 'node:diagnostics_channel';
 import type { PgliteDatabase } from '@voucher-gateway/platform/database/embedded/pglite';
 
 /**
- * The steps of a callback, in order: the statements that store it, and the steps of undici's POST. The test kills the
- * process after each of them.
+ * The steps of a callback, in order: the SQL statements that store it, and the steps of undici's POST. The test
+ * simulates that the process is killed after each of them.
  */
 export const killPoints = [
   'insert request_target',

@@ -5,8 +5,9 @@ import { embeddedStoresOn } from '@voucher-gateway/platform/engines/embedded';
 import { killPoints, watchKillPoints } from './kill-points.ts';
 import { killedService } from './killed-service.ts';
 
-// Entry of a process that makes the waiting deliveries in DATA_DIR. At each kill point, it copies DATA_DIR to a folder
-// in COPIES (0, 1, 2 …), and prints the point. At the last point it kills itself.
+// Entry of a process that runs the service on DATA_DIR, which contains unconsumed messages of a request and its code.
+// At each kill point, it copies DATA_DIR to a folder in COPIES (0, 1, 2 …), and prints the point. At the last point it
+// kills itself.
 const { DATA_DIR = '', COPIES = '' } = process.env;
 const database = await openPglite({ dataDir: DATA_DIR });
 let reached = 0;

@@ -103,8 +103,8 @@ export async function startTestVoucherService({
       await consumed();
     },
     /**
-     * Publishes that the provider has acknowledged a request. The order against the outcomes is random, because another
-     * consumer reads this topic.
+     * Publishes that the provider has acknowledged a request. The service may handle it before or after an outcome,
+     * because another consumer reads this topic.
      */
     acknowledge: (value: Pick<RequestAcknowledged, 'requestId' | 'askedAt' | 'acknowledgedAt'>) =>
       harness.publish(schemaTopics.requestAcknowledged, {

@@ -149,8 +149,8 @@ describe('name servers', () => {
     expect(ctx.log.text).not.toContain('CALLBACKS_UNAVAILABLE');
   });
 
-  // Regression: c-ares reports the error of the name server that is down, a refused connection. The receiver seemed to
-  // have refused it.
+  // Regression: c-ares reported that the name server that was down refused the connection. This looked as if the
+  // receiver had refused it.
   it('name servers: a silent name while one of two is away is a failed attempt', async () => {
     await using dns = await startDnsServer();
     const away = await startDnsServer();

@@ -19,7 +19,8 @@ export function readCallFailure(error: unknown): CallFailure {
 }
 
 /**
- * Whether a DNS query caused an error. The code does not show this, because some codes are also those of connections.
+ * Whether a DNS query caused an error. Its code is not enough to tell, because DNS queries and connections share some
+ * codes.
  */
 function isOfLookup(error: unknown): boolean {
   const { syscall } = error as { syscall?: unknown };

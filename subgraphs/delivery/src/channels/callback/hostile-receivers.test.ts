@@ -10,7 +10,7 @@ import { createCallbackSender } from './send.ts';
 const timeoutMs = 15_000;
 const httpError = (status: number, response: string | null = null) => failed('HTTP_ERROR', { status, response });
 
-/** The result of an attempt, by receiver. */
+/** The expected result of an attempt, by receiver. */
 const results: Readonly<Record<string, SendResult>> = {
   'hangs up at once': failed('CONNECTION_LOST'),
   'closes without a word': failed('CONNECTION_LOST'),

@@ -16,8 +16,8 @@ const maxSigning = 4;
 
 /**
  * The secrets that sign a user's callbacks. Reading throws a CodedError if the current secret can't be decrypted:
- * SECRETS_KEY_WRONG for a wrong key, SECRET_UNREADABLE if the secret was altered. In the latter case only `rotate`
- * helps. A former secret that can't be decrypted is skipped.
+ * SECRETS_KEY_WRONG for a wrong key, SECRET_UNREADABLE if the stored secret was altered. An altered secret has to be
+ * replaced by `rotate`. A former secret that can't be decrypted is skipped.
  */
 export interface CallbackSecrets {
   /** Returns the current secret, which is created on first use. */

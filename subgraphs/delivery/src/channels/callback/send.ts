@@ -39,8 +39,8 @@ export interface CallbackSenderOptions {
   /** The service's signing keys. */
   keys: Pick<SigningKeys, 'signing'>;
   /**
-   * URL of a proxy through which all calls go, by tunnels. The proxy resolves the names, so that only the proxy can
-   * refuse their addresses. Default: none.
+   * URL of a proxy through which all calls go, in tunnels (CONNECT). The proxy resolves the names, so that only the
+   * proxy can refuse internal addresses. Default: none.
    */
   proxyUrl?: string | undefined;
   log: Log;

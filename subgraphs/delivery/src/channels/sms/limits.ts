@@ -8,9 +8,9 @@ type Recipient = Pick<Delivery, 'phoneNumber' | 'userId'>;
 export interface SmsLimits {
   /** Counts an SMS. Over the limit it counts nothing, and throws CodedError RATE_LIMITED with `retryAfterSeconds`. */
   count(recipient: Recipient): Promise<void>;
-  /** Reduces the counts again for an SMS that was not sent. */
+  /** Removes an SMS that was not sent from the counts. */
   takeBack(recipient: Recipient): Promise<void>;
-  /** Throws as `count` does, but counts nothing, because the attempt of the redelivery will count the SMS. */
+  /** Throws as `count` does, but counts nothing. A redelivered SMS is counted only when its attempt is made. */
   check(recipient: Recipient): Promise<void>;
 }
 

@@ -90,8 +90,7 @@ function kindOf(status: number, code: number | null): TwilioVerdict['kind'] {
   if (code !== null && refusedCodes.has(code)) return 'refused';
   if (code !== null && accountCodes.has(code)) return 'account';
   if (status === 408 || status === 429 || status >= 500) return 'failed';
-  // A 400 with another code may be the fault of the message or ours. The attempt is retried, as often as the schedule
-  // says.
+  // A 400 with another code may be caused by the message or by us. The attempt is retried by the schedule.
   return status === 400 ? 'failed' : 'account';
 }
 
