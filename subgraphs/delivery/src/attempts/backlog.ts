@@ -33,7 +33,7 @@ const releaseEveryMs = 1_000;
 /** Minimum pause between two turns (runs of the loop), so that one SQL statement starts several deliveries. */
 const gatherMs = 20;
 /**
- * After a turn that starts nothing, the pause is this many times as long as the turn. So many blocked endpoints cost
+ * After a turn that starts nothing, the pause is this many times as long as the turn, so that blocked endpoints cost
  * little.
  */
 const restPerTurn = 5;
