@@ -1,5 +1,5 @@
 #!/bin/sh
-# The audit runs this script with the name of a group of tests. It serves the supergraph of that group.
+# The audit runs this script with the name of a group of tests, and serves the supergraph of this group over HTTP.
 set -e
 here=$(pwd)
 node -e 'fetch(process.argv[1]).then((response) => response.text()).then((text) => process.stdout.write(text))' \

@@ -4,8 +4,9 @@ import { parse } from 'graphql';
 import { userTypes, voucherTypes } from './schema.js';
 import { feed } from './source.js';
 
-// Hive Gateway, started by its CLI, with event-driven federated subscriptions, whose events come from memory. The
-// topic's name contains the phone number, because `filterBy` would call one filter per connection for every event.
+// Configures Hive Gateway with event-driven federated subscriptions, whose events come from an in-memory pubsub. The
+// name of a pubsub topic contains the phone number, because `filterBy` would call one filter per connection for every
+// event.
 const federation = /* GraphQL */ `
   extend schema
     @link(url: "https://specs.apollo.dev/federation/v2.6", import: ["@key", "@external", "@composeDirective"])

@@ -1,8 +1,8 @@
 /**
- * The part of the product's schema with which the peers are measured. The field returns the same as in the product, but
- * its phone number is an argument, because the peers know no identity.
+ * The part of the product's schema with which other gateways are measured. Here `voucherReceived` takes the phone
+ * number as an argument, because the other gateways check no tokens.
  *
- * @param {string} fedBy the directive by which the field names its source of events
+ * @param {string} fedBy the directive of `voucherReceived` that names its source of events
  */
 export const voucherTypes = (fedBy = '') => /* GraphQL */ `
   extend type Query {

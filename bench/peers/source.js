@@ -2,10 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { Kafka, logLevel } from 'kafkajs';
 
 /**
- * Publishes events to a peer, which has no topics. The events come from messages of the benchmark. With KAFKA_BROKERS
- * they come from the product's topic, read with the same library and options as in our gateway.
+ * Publishes events to a peer's in-memory pubsub. The events come from IPC messages of the benchmark. With KAFKA_BROKERS
+ * they come from the topic `receive-code`, which is read with the same library and options as in our gateway.
  *
- * @param {(event: {cursor: string, node: {phoneNumber: string}}) => void} publish to the peer's in-memory pubsub
+ * @param {(event: {cursor: string, node: {phoneNumber: string}}) => void} publish publishes an event to the pubsub
  */
 export async function feed(publish) {
   const { KAFKA_BROKERS } = process.env;

@@ -57,7 +57,7 @@ export function figureOf(results: readonly Result[], name: string, metric: strin
 }
 
 /**
- * Combines repeated measurements to one result per figure: the median, but of missing and failed events the maximum.
+ * Combines repeated measurements into one result per figure: the median, or the maximum for missing and failed events.
  */
 export function medians(results: readonly Result[]): Result[] {
   const figures = Map.groupBy(results, ({ name, metric }) => `${name}: ${metric}`);

@@ -8,8 +8,8 @@ const events = Number(process.env.BENCH_EVENTS ?? 10_000);
 const reconnects = Number(process.env.BENCH_RECONNECTS ?? 1_000);
 
 /**
- * Measures promise F with one client on the whole product, with one process per service on PostgreSQL, Redis and Kafka. One
- * of three gateways is killed for each 20th of the events.
+ * Checks that a client that reconnects gets all events, once and in order. It runs one process per service on
+ * PostgreSQL, Redis and Kafka, and three gateways. After each 20th of the events, one gateway is killed.
  */
 export async function resume(): Promise<Report> {
   await using releases = new AsyncDisposableStack();

@@ -7,7 +7,7 @@ const socketUrl = Object.assign(new URL(url), { protocol: url.protocol.replace('
 
 /**
  * GraphiQL's fetcher: HTTP for queries and mutations, a WebSocket for subscriptions. It sends the headers of the
- * editor's tab, or without them the token of the last sign-in.
+ * editor's tab. If they have no `authorization`, it adds the token of the last sign-in.
  */
 export const fetchOperation = (parameters, options) => {
   const headers = withToken(options?.headers ?? {});
@@ -16,7 +16,7 @@ export const fetchOperation = (parameters, options) => {
     fetch: fetchAndNote,
     // In development the gateway adds the query plan and the time of each fetch to the response.
     headers: { 'x-query-plan': 'true' },
-    // One client per operation, because the identity of a socket depends on the headers of its tab.
+    // One WebSocket client per operation, because the headers of a tab authenticate the whole connection.
     wsClient: createClient({ url: socketUrl.href, connectionParams: headers, shouldRetry: () => false }),
   });
   return fetcher(parameters, { ...options, headers });

@@ -8,8 +8,8 @@ import { sampleTabs } from './sample-tabs.js';
 import { SignedIn } from './signed-in.jsx';
 
 const tabs = sampleTabs();
-// GraphiQL shows the query of the first default tab, but not its variables. If tabs of an earlier visit are stored,
-// initial variables would open another tab.
+// GraphiQL ignores the variables of the first default tab, so they are passed as `initialVariables`. On later visits,
+// when tabs are stored, `initialVariables` would open another tab.
 const isFirstVisit = localStorage.getItem('graphiql:tabState') === null;
 
 createRoot(document.getElementById('playground')).render(

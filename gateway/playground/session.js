@@ -8,7 +8,7 @@ export function currentSession() {
   return session;
 }
 
-/** Registers a listener for changes of the session. Its form is that of React's `useSyncExternalStore`. */
+/** Registers a listener for session changes, in the form that React's `useSyncExternalStore` takes. */
 export function onSessionChange(listener) {
   listeners.add(listener);
   return () => listeners.delete(listener);

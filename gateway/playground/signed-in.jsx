@@ -1,7 +1,7 @@
 import { useSyncExternalStore } from 'react';
 import { currentSession, onSessionChange } from './session.js';
 
-/** Shows whose token operations have. */
+/** Shows the user whose token is sent with operations. */
 export function SignedIn() {
   const session = useSyncExternalStore(onSessionChange, currentSession);
   return (

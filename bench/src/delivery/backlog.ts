@@ -5,18 +5,16 @@ import { type OwnDelivery, startOwnDelivery } from './own-delivery.ts';
 import { startReceivers } from './receivers.ts';
 
 const total = Number(process.env.BENCH_BACKLOG ?? 20_000);
-/** Length of a measurement of the other endpoints without a backlog. */
+/** Seconds for which the 50 healthy receivers are measured, before and after the backlog. */
 const seconds = Number(process.env.BENCH_SECONDS ?? 30);
-/** While the backlog is delivered, the other endpoints are measured in turns of this length. */
+/** Seconds of each measurement of the healthy receivers while the backlog is delivered. */
 const turnSeconds = 5;
-/** Codes per second to the other endpoints. The outage of an hour, which is extrapolated, has as many. */
+/** Codes per second to the healthy receivers. The extrapolated outage of an hour has the same rate. */
 const rate = 100;
 const outageSeconds = 3_600;
-/** Time within which the callbacks of that outage must be delivered. */
+/** Seconds within which the callbacks of the extrapolated outage must be delivered. */
 const withinSeconds = 900;
-/**
- * Time within which all codes must be stored as waiting. After the outage, all must be delivered within the same time.
- */
+/** Time limit for storing all callbacks as waiting. After the outage, the same limit applies to their delivery. */
 const settleMs = withinSeconds * 1_000;
 
 /**
@@ -54,7 +52,7 @@ export async function backlog(): Promise<Report> {
   while ((await own.waiting()) < total && performance.now() < deadline) await sleep(1_000);
   receivers.setFailing('down0', false);
   const recoveredAt = performance.now();
-  // The circuit breaker makes its next probe.
+  // Wait until the circuit breaker sends its next probe.
   while (firstAt === null && performance.now() < deadline) await sleep(10);
   let isDone = false;
   const ended = delivered.finally(() => {

@@ -4,7 +4,10 @@ import { type OwnDelivery, startOwnDelivery } from './own-delivery.ts';
 import { startReceivers } from './receivers.ts';
 
 const total = Number(process.env.BENCH_DELIVERIES ?? 12_000);
-/** Length of a turn. It is longer than the time-out of a callback, so that hanging endpoints have their full effect. */
+/**
+ * Seconds of each measurement at a steady rate. Longer than a callback's time-out, so that hanging endpoints have their
+ * full effect.
+ */
 const seconds = Number(process.env.BENCH_SECONDS ?? 20);
 const turns = Number(process.env.BENCH_TURNS ?? 2);
 const rate = 300;
@@ -18,8 +21,8 @@ const steady = { all: 200, hanging: 20, dead: 5 };
  * 1. Deliveries per second to 100 fast receivers, and their CPU time.
  * 2. The rate of the other 90 receivers while 10 of the 100 hang.
  * 3. Latency at a steady rate to 200 receivers: with all of them working, and while 20 hang and 5 have dead name
- *   servers. The two cases are measured alternately, so that changes over time affect both equally. Each time other
- *   receivers are broken.
+ *   servers. The two cases are measured alternately, so that changes over time affect both equally. Each time,
+ *   different receivers are broken.
  */
 export async function delivery(): Promise<Report> {
   await using releases = new AsyncDisposableStack();
@@ -130,7 +133,7 @@ function perSecondOf({ timesMs, tookMs }: Phase): number {
   return round(timesMs.length / (tookMs / 1_000));
 }
 
-/** Mixes two lists, by spreading the entries of `rest` evenly among those of `first`. */
+/** Mixes two lists: spreads the endpoints of `rest` evenly among the endpoints of `first`. */
 function mix(first: readonly Endpoint[], rest: readonly Endpoint[]): Endpoint[] {
   const every = Math.floor(first.length / rest.length);
   return first.flatMap((endpoint, index) =>

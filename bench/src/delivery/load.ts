@@ -11,7 +11,7 @@ export interface Endpoint extends Addressee {
   url: string;
 }
 
-/** The callbacks of a phase to endpoints that work. */
+/** The measurements of a phase, for the endpoints that count. */
 export interface Phase {
   /** Times from the publication of a code to its callback, in milliseconds. */
   timesMs: number[];
@@ -27,7 +27,7 @@ export interface Load {
   arrived(voucherId: string): boolean;
   /**
    * Publishes codes to endpoints in turn, and waits for the callbacks of the endpoints that count.
-   * @param rate codes per second; null for all at once
+   * @param rate codes per second; null for as many as possible
    */
   run(
     endpoints: readonly Endpoint[],
@@ -45,7 +45,7 @@ export function createLoad(publish: () => OwnDelivery['publish']): Load {
   return {
     arrived(voucherId) {
       const at = published.get(voucherId);
-      // Delivery is at least once, so that a second callback of a voucher does not count.
+      // Delivery is at least once, so a second callback of a voucher does not count.
       if (at === undefined || !published.delete(voucherId)) return false;
       lastAt = performance.now();
       timesMs.push(lastAt - at);

@@ -22,7 +22,7 @@ export interface OwnDelivery extends AsyncDisposable {
   cpuMs(): Map<string, number>;
 }
 
-/** @param nameServer resolves the names of callbacks */
+/** @param nameServer address of the DNS server that resolves the host names of callback URLs */
 export async function startOwnDelivery({ nameServer }: { nameServer: string }): Promise<OwnDelivery> {
   await using releases = new AsyncDisposableStack();
   const engines = releases.use(await startTemporaryEngines());

@@ -23,7 +23,7 @@ export interface Receivers extends AsyncDisposable {
 
 const domain = 'receivers.example.com';
 
-/** @param onCallback called with the voucher of each callback that gets a response */
+/** @param onCallback called with the voucher id of each callback that gets a 204 */
 export async function startReceivers(onCallback: (voucherId: string) => void): Promise<Receivers> {
   await using releases = new AsyncDisposableStack();
   // The time to live is longer than the benchmark, so that each working name is looked up only once.

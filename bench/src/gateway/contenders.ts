@@ -56,7 +56,7 @@ const limit: QueryContender = {
   start: (environment) => start('the limit', [fileOf('limit-main.ts')], '/', environment),
 };
 
-/** The peers, by name. They are installed in a separate folder before the first is created. */
+/** The other gateways, by name. Their packages are installed in a separate folder before any of them is created. */
 const peers: Readonly<Record<string, () => QueryContender>> = {
   hive: () => ({
     label: `Hive Gateway ${peerVersionOf('@graphql-hive/gateway')}`,

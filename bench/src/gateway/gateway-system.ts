@@ -6,7 +6,7 @@ import { parse } from 'graphql';
 import { subgraphSdls } from './graph.ts';
 import { type HelperProcess, startHelper } from './helper-process.ts';
 
-/** The subgraphs of the comparison, their supergraph, and the process of the clients. */
+/** The subgraphs of the comparison, their supergraph, and the process that runs the clients. */
 export interface GatewaySystem extends AsyncDisposable {
   subgraphs: HelperProcess;
   load: HelperProcess;
@@ -14,7 +14,7 @@ export interface GatewaySystem extends AsyncDisposable {
   environment: Readonly<Record<string, string>>;
 }
 
-/** What the process of the clients returns. */
+/** The measurements that the process of the clients returns. */
 export interface LoadResult {
   /** Latencies of the requests after the warm-up, in milliseconds. */
   latencies: number[];

@@ -6,9 +6,9 @@ import { subgraphSdls } from './graph.ts';
 import { createBareServer } from './http-server.ts';
 import { resolvers } from './resolvers.ts';
 
-// All subgraphs in one process. Each different request is executed once, and its response is stored. The data never
-// changes, and the subgraphs must not limit the gateway. The parent process gets the ports, and on request the number
-// of requests.
+// All subgraphs in one process. Each different request is executed once, and its response is stored, so that the
+// subgraphs do not limit the gateway. The data never changes. The parent process gets the ports, and on request the
+// number of requests.
 
 let requests = 0;
 const ports: Record<string, number> = {};

@@ -2,10 +2,10 @@ import { atMost, type Report, round } from '../report.ts';
 import type { PipelineSystem } from './pipeline-system.ts';
 
 const requests = 1_000;
-/** Just below the provider's limit of 3 s, so that the code is still in its response. */
+/** Just below the provider's limit of 3 s, so that its response still contains the code. */
 const providerDelayMs = 2_950;
 
-/** Measures how soon many requests at once are accepted and delivered, while the provider is slow. */
+/** Measures how soon many simultaneous requests are accepted and delivered, while the provider is slow. */
 export async function burst(system: PipelineSystem): Promise<Report> {
   const { journeys, request } = system;
   journeys.clear();

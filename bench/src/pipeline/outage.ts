@@ -9,7 +9,7 @@ const settledWithinSeconds = 300;
 
 /**
  * Measures how soon all codes are delivered after an outage of the provider, during which clients request vouchers at a
- * steady rate. During the outage the provider responds with 500, and after it with the code at once.
+ * steady rate. During the outage the provider responds with 500, and after it immediately with the code.
  */
 export async function outage(): Promise<Report> {
   await using system = await openPipelineSystem();

@@ -40,7 +40,7 @@ export interface MeasuredProcessOptions {
 export async function startMeasured(options: MeasuredProcessOptions): Promise<MeasuredProcess> {
   const { name, args, environment, port, readyPath, pinned, takesMessages = false, onLog } = options;
   const core = pinned ? pinnedCore() : null;
-  // taskset is replaced by Node, so that the process id is Node's.
+  // taskset executes Node in its own process, so the process id is Node's.
   const [command, ...rest] = [...(core === null ? [] : ['taskset', '-c', String(core)]), process.execPath, ...args];
   const child = spawn(command as string, rest, {
     env: { ...process.env, NODE_ENV: 'production', ...environment },

@@ -16,7 +16,7 @@ export function readCpuMs(pids: Readonly<Record<string, number | undefined>>): M
   for (const { pid, parent, ownMs, endedChildrenMs } of readProcesses()) {
     const own = nameOf.get(pid);
     const name = own ?? nameOf.get(parent);
-    // Direct children of this process are services and engines, which are listed by their names.
+    // Children of this process are not added to its time: they are services and engines with names of their own.
     if (name === undefined || (own === undefined && parent === process.pid)) continue;
     used.set(name, (used.get(name) ?? 0) + ownMs + endedChildrenMs);
   }

@@ -46,8 +46,8 @@ export async function measureSubscriptions(
         },
       })),
     );
-  // These clients come and go before the measurement, because what a gateway loads once for its first clients is not
-  // memory per connection.
+  // These clients connect and leave before the measurement. So memory that a gateway allocates once, for its first
+  // clients, does not count as memory per connection.
   for (const client of await connect(firstClients)) client?.[Symbol.dispose]();
   await sleep(settleMs);
   const idleBytes = started.process.rssBytes();

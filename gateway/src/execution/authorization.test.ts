@@ -142,7 +142,7 @@ describe('authorization: scopes and policies', () => {
  */
 const withoutOnInterface = (sdl: string) => sdl.replace(/(interface Node[^{]*?)\s*@authenticated/, '$1');
 
-/** Each case is a query by which some gateway once returned a protected field. */
+/** For each of these queries, some gateway once returned a protected field. */
 describe('authorization: there is no way around by', () => {
   it.each([
     ['an alias', '{ post { id: views } }', ['post.id']],

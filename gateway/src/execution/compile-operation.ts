@@ -37,7 +37,7 @@ export interface CompileOptions {
   supergraph: GraphQLSchema;
   /** Number of fields whose compiled form is kept in memory. Fields beyond it are compiled again for each execution. */
   maxFields: number;
-  /** Response keys of the client, by the alias under which the plan fetches them. Default: none. */
+  /** Aliases under which the plan fetches fields, by the client's response key. Default: none. */
   renamedKeys?: Plan['renamedKeys'];
   /** Fields that are null in the response, even if the plan fetches them. Default: none. */
   hiddenFields?: Plan['hiddenFields'];
@@ -53,11 +53,12 @@ export interface CompileOptions {
 /** An operation that is compiled once and executed often. */
 export interface CompiledOperation {
   /**
-   * Executes the plan. If a subgraph fails, the result has an error for it. Resolves with the primary part of the
-   * response; `deferred` of the result has the deferred parts.
+   * Executes the plan. If a subgraph fails, the result has an error for it. The result has the data of the primary
+   * part. Its `deferred` yields the deferred parts.
    *
    * @param data data that need not be fetched, such as an event; the fetched data is merged into it
-   * @throws CodedError OPERATION_TOO_COMPLEX for a response over the limit, or nested too deeply
+   * @throws CodedError OPERATION_TOO_COMPLEX for a response over the limit; RangeError for a response that is nested
+   *   too deeply
    */
   execute(options: RunOptions, data?: Data): Promise<JsonResult>;
 }
@@ -154,7 +155,7 @@ export function compileOperation(options: CompileOptions): CompiledOperation {
   return { execute: hasDeferred ? executeInParts : execute };
 }
 
-/** Creates the function that returns how a fragment is deferred. */
+/** Creates the function that returns the `@defer` of a fragment; null if the fragment is not deferred. */
 function createDeferrals(
   definition: OperationDefinitionNode,
   fragments: CompileOptions['fragments'],
@@ -171,7 +172,7 @@ function asGraphQLError({ code, message, path }: PlanError): GraphQLError {
   return new GraphQLError(message, { path, extensions: { code } });
 }
 
-/** Creates the function that replaces aliases of the plan in the path of an error by the client's response keys. */
+/** Creates the function that replaces aliases of the plan in an error's path with the client's response keys. */
 function createPathRestorer(renamedKeys: Plan['renamedKeys']): (error: GraphQLError) => GraphQLError {
   if (!renamedKeys) return (error) => error;
   const original = new Map(Object.entries(renamedKeys).map(([key, renamed]) => [renamed, key]));
@@ -220,7 +221,7 @@ function compileStep(supergraph: GraphQLSchema, step: Step): CompiledStep {
     async run(state) {
       try {
         await run(state);
-        // If the part already has an error, that error explains the conflict.
+        // The part's data conflicts with data that was already sent. If the part has an error, that error explains it.
         if (state.hasConflict && state.errors.length === 0)
           state.errors.push(...asFetchErrors(invalidResponse(subgraph), []));
       } catch (error) {

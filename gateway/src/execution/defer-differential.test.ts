@@ -5,8 +5,8 @@ import { writeOperation } from '../testing/federated-world/random-operation.ts';
 import { createWorld, type World } from '../testing/federated-world/world.ts';
 
 /**
- * The subgraphs know all entities, because a deferred fragment may be fetched from another subgraph than a field, and
- * could find another entity missing.
+ * All subgraphs know all entities. Otherwise an entity could be missing only in the subgraph of a deferred fragment,
+ * and the compared results would differ.
  */
 const worlds = new Map<number, World>();
 const worldOf = (seed: number) => {
@@ -53,7 +53,7 @@ describe('executor: deferred parts', () => {
         } else expectWithin(whole.data, merged.data, 'data');
         expect(merged.mutations).toEqual(whole.mutations);
       }),
-      // The seed is fixed, because the planner never ends for a few other operations, with nested fragments on
+      // The seed is fixed, because the planner never returns for a few operations that have nested fragments on
       // interface objects.
       { numRuns: 150, seed: 16 },
     );

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { open, type Respond } from '../testing/operations/deferred-items.ts';
 
 describe('executor: @defer in long lists', () => {
-  // Both took more than linear time, and blocked the event loop for many seconds.
+  // Regression: both cases took more than linear time, and blocked the event loop for many seconds.
   const length = 60_000;
   const maxMs = 4_000;
 

@@ -47,8 +47,8 @@ describe('executor: as Apollo’s', () => {
       fc.asyncProperty(scenario, async ({ world, options }) => {
         const { ours, apollo } = await executeByBoth(world, options);
         expect(ours.data).toEqual(apollo.data);
-        // Apollo's plan also fetches the fields of fragments on other types, and reports errors of these needless
-        // fetches.
+        // Apollo's plan also fetches fields of fragments that do not match the object's type. Errors of these fetches
+        // are reported.
         expect(messagesOf(apollo.errors)).toEqual(expect.arrayContaining(messagesOf(ours.errors)));
         expectNullAt(ours);
         expect(ours.mutations).toEqual(apollo.mutations);

@@ -21,7 +21,7 @@ function execute(query: string, respond: (request: SentRequest) => SubgraphRespo
 const pathsOf = (errors: readonly GraphQLError[] | undefined) => errors?.map(({ path }) => path);
 
 describe('executor: errors of entities', () => {
-  // Apollo's executor counts entries that have no representation, and reports the wrong ones.
+  // Apollo's executor also counts list items without a representation, and so reports errors at wrong indexes.
   it('are at the path of each object of the entity', async () => {
     const { data, errors } = await execute('{ items { size } }', () => ({
       data: { _entities: [{ size: null }, { size: 2 }] },

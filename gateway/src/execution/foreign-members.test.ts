@@ -14,7 +14,7 @@ const scores = `
   type Tags @shareable { mine: String theirs: String }
 `;
 
-/** Executes an operation with a subgraph `scores` that returns this entity for every request. */
+/** Executes an operation. The subgraph `scores` returns this entity for every representation. */
 async function run(text: string, data: Record<string, unknown>, entity: object) {
   const { execute } = createExecutor(data, entity);
   const { data: result, errors } = await execute(text);
@@ -35,7 +35,7 @@ function createExecutor(data: Record<string, unknown>, entity: object) {
 
 const user = { __typename: 'User', id: '1', name: 'Ann' };
 
-// Regression: fields that a subgraph returned without being requested replaced the data of other subgraphs.
+// Regression: fields that a subgraph returned without a request for them replaced the data of other subgraphs.
 describe('executor: a subgraph’s response does not replace', () => {
   it('fields that it was not asked for', async () => {
     const entity = { score: 5, id: '666', name: 'Eve' };

@@ -87,7 +87,8 @@ describe('executor: requests', () => {
     const executor = open({ a: item('1'), b: item('1') });
     const { data } = await executor.execute('mutation { a: buy(id: "1") { size } b: buy(id: "1") { size } }');
     const count = executor.sent.filter(({ subgraph }) => subgraph === 'store').length;
-    // With two mutations, the entity is fetched after each of them, because the second mutation may have changed it.
+    // If the plan fetches the entity after each mutation, both results are used: the second mutation may have changed
+    // it.
     expect(data).toEqual(count === 1 ? { a: { size: 1 }, b: { size: 1 } } : { a: { size: 1 }, b: { size: 2 } });
   });
 

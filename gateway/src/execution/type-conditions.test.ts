@@ -19,8 +19,8 @@ const completes = (field: string, types = ['Place']) => ({
 });
 
 /**
- * The subgraph `feed` returns objects of several types, which all refer to one entity type. Other subgraphs have the
- * entity's fields.
+ * The subgraph `feed` returns objects of several types, which refer to the entities `Place` and `Maker`. Other
+ * subgraphs have the fields of these entities.
  */
 const subgraphs = {
   feed: {

@@ -14,7 +14,7 @@ export function createDeadline(ms: number, other: AbortSignal): { signal: AbortS
   };
 }
 
-/** Creates the error of a call without a reply in time. */
+/** Creates the error of a call that timed out. */
 export function timeoutError(ms: number): DOMException {
   return new DOMException(`no answer within ${ms} ms`, 'TimeoutError');
 }

@@ -46,9 +46,9 @@ export interface Federation extends AsyncDisposable {
   readonly supergraph: GraphQLSchema;
   readonly subgraphs: Subgraphs;
   readonly planner: Planner;
-  /** Returns the properties of a request, besides its operation, that its plan depends on. */
+  /** Returns the `@override` labels and grants for which a request is planned. */
   planVariant(context: GatewayContext): PlanVariant;
-  /** Whether error messages must not suggest names of the schema. */
+  /** Whether error messages contain no suggestions (`Did you mean "id"?`), which reveal names of the schema. */
   readonly hideSuggestions: boolean;
   /**
    * Executes a query or a mutation.
@@ -201,8 +201,8 @@ function asExecutionError(error: unknown): unknown {
 const onlyVariant: PlanVariant = { key: '', overrides: [] };
 
 /**
- * Copies an event and adapts it for the plan's other fetches. The original must not change, because it is executed for
- * several operations.
+ * Copies an event and adapts it for the plan's other fetches. The original must not change, because several operations
+ * use it.
  */
 function readEvent({ plan: { node } }: ExecutableOperation, supergraph: GraphQLSchema, event: Data): Data {
   const data = copyData(event, () => {});

@@ -15,7 +15,7 @@ export interface ReloadableFederation extends AsyncDisposable {
 }
 
 export interface ReloadOptions {
-  /** The data sources of the next supergraph. Default: those of the current one. */
+  /** The data sources of the next supergraph. Default: `dataSource` of the federation's options. */
   dataSource?: FederationOptions['dataSource'];
   /** Prepares everything that depends on the supergraph, such as open subscriptions. */
   prepare?(next: Federation): Promise<Preparation>;

@@ -24,7 +24,7 @@ export interface ResilientCall {
   mayRepeat(): boolean;
 }
 
-/** Retries and a circuit breaker for the calls to one subgraph, by cockatiel. */
+/** Retries and a circuit breaker for the calls to one subgraph. They use the cockatiel library. */
 export interface Resilience {
   /** @throws the errors of the call; BrokenCircuitError while the breaker is open */
   run<T>(call: () => Promise<T>, options: ResilientCall): Promise<T>;

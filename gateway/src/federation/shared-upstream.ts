@@ -25,7 +25,7 @@ export interface SharedUpstreamOptions extends UpstreamLimits {
   log: Log;
   /** Number of consecutive failures after which the subscription ends. */
   retries: number;
-  /** Delay in milliseconds after the first failure; doubled with each, up to 2 s. */
+  /** Delay in milliseconds after the first failure. It doubles with each further failure, up to 2 s. */
   retryBaseMs: number;
   /** Called once: when the subscription has ended, has failed too often, or has no listener left. */
   onEnd(): void;
@@ -42,7 +42,7 @@ const longestWaitMs = 2_000;
 
 /**
  * One subscription at a subgraph, for all its listeners. When its connection is lost, it reconnects with exponential
- * backoff. The number of failures is set back to 0 by a connection that lasted or received an event.
+ * backoff. The failure count is reset when a connection receives an event, or lasts longer than `keepAliveMs`.
  */
 export class SharedUpstream {
   readonly #options: SharedUpstreamOptions;
@@ -134,7 +134,7 @@ export class SharedUpstream {
     for (const listener of [...this.#listeners]) report(listener);
   }
 
-  /** Releases what the current state holds. */
+  /** Closes the connection or timer of the current state. */
   #leaveState(): void {
     if (this.#state.name === 'waiting') clearTimeout(this.#state.timer);
     if (this.#state.name === 'connected') this.#state.connection[Symbol.dispose]();

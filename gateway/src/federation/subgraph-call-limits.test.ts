@@ -34,7 +34,7 @@ describe('subgraph calls: the time-out', () => {
         return performance.now() - startedAtMs;
       }),
     );
-    // Otherwise each call would wait until those before it had timed out, and the last one ten times as long.
+    // Without queue time in the time-out, calls would time out one after another, the last one after ten times as long.
     expect(Math.max(...elapsedMs)).toBeLessThan(3 * Math.min(...elapsedMs));
   });
 });
@@ -51,7 +51,7 @@ describe('subgraph calls: queued calls', () => {
     });
     const first = gateway.post('{ hello }');
     await people.call(1);
-    // One of the two new calls is queued, and the other fails at once.
+    // One of the two new calls is queued, and the other fails immediately.
     const others = [gateway.post('{ hello }'), gateway.post('{ hello }')];
     expect(await Promise.race(others)).toMatchObject(unavailable);
     respondWith(people.calls[0], hello);
@@ -62,7 +62,7 @@ describe('subgraph calls: queued calls', () => {
     expect(people.calls).toHaveLength(2);
   });
 
-  // Regression: calls waited in the queue for the time-out of a call, which is longer than clients wait.
+  // Regression: calls waited in the queue until SUBGRAPH_TIMEOUT, which is longer than clients wait.
   it('fail when they have waited too long, and say when to retry', async () => {
     await using people = await startSubgraph();
     await using gateway = await startTestGateway({

@@ -28,7 +28,7 @@ export interface SubgraphCallLimits {
   maxWaiting: number;
   /** Limit of the bytes of waiting calls. */
   maxWaitingBytes: number;
-  /** Time-out of a call in the queue; a random part of up to half is subtracted. */
+  /** Time-out of a call in the queue. For each call it is shortened by a random part of up to half. */
   waitTimeoutMs: number;
   /** Largest response body, in bytes. */
   maxAnswerBytes: number;
@@ -71,7 +71,7 @@ export function createSubgraphClient({ name, transport, limits, log }: SubgraphC
     const headers = ['content-type', 'application/json', 'accept', 'application/json'];
     if (authorization) headers.push('authorization', authorization);
     if (requestId) headers.push('x-request-id', requestId);
-    // This value replaces the client's own header, by which a client could evade rate limits of subgraphs.
+    // The client's own header is not forwarded: with a false address, a client could evade rate limits of subgraphs.
     if (clientAddress) headers.push('x-forwarded-for', clientAddress);
     if (forwarded) headers.push(...forwarded);
     return headers;

@@ -22,7 +22,7 @@ export interface UpstreamConnectionOptions extends UpstreamLimits {
   authorization: string | null;
 }
 
-/** Receives the events of a connection. At most one call of `refuse`, `complete` or `lose` ends it. */
+/** Receives the events of a connection. A connection ends with at most one call of `refuse`, `complete` or `lose`. */
 export interface UpstreamSink {
   next(response: SubgraphResponse): void;
   /** The subgraph refuses the subscription. */
@@ -33,7 +33,7 @@ export interface UpstreamSink {
   lose(error: unknown): void;
 }
 
-/** Opens a connection with one subscription. Disposing closes it without a call of the sink. */
+/** Opens a connection with one subscription. Disposing closes it without calling the sink. */
 export type ConnectUpstream = (options: UpstreamConnectionOptions, sink: UpstreamSink) => Disposable;
 
 /** Time-out for a subgraph's reply to a close frame. */

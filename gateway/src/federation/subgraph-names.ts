@@ -6,8 +6,8 @@ export function subgraphNames(supergraphSdl: string): string[] {
 }
 
 /**
- * Reads the URLs of the subgraphs from the supergraph, by name. Composition does not check them, so they may be
- * invalid.
+ * Reads the URLs of the subgraphs from the supergraph, by name. Leaves out invalid URLs, which composition does not
+ * check.
  */
 export function subgraphUrls(supergraphSdl: string): Record<string, string> {
   return Object.fromEntries(

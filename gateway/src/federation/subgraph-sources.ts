@@ -9,7 +9,7 @@ export interface SubgraphSources {
   /**
    * Leases the client of a subgraph at a URL. Releasing the last lease closes its connections.
    *
-   * @param timeoutMs time-out of a call. Default: that of the limits for all subgraphs
+   * @param timeoutMs time-out of a call. Default: `timeoutMs` of the limits for all subgraphs
    */
   lease(name: string, url: string, timeoutMs?: number): Subgraph & AsyncDisposable;
   /** Fails the calls to all subgraphs, so that shutdown does not wait for their responses. */
@@ -19,7 +19,7 @@ export interface SubgraphSources {
 export interface SubgraphSourcesOptions {
   limits: SubgraphCallLimits;
   log: Log;
-  /** Calls of subgraphs in this process, by their URLs. Default: none. */
+  /** The functions that call subgraphs in this process, by URL. Default: none. */
   localCalls?: ReadonlyMap<string, SubgraphCall>;
 }
 

@@ -15,12 +15,12 @@ export interface UpstreamRequest {
   identityKey: string;
 }
 
-/** Subscriptions that subgraphs serve themselves, for fields without a topic. */
+/** Subscriptions that subgraphs serve themselves, for fields without `@topic`. */
 export interface Upstreams extends AsyncDisposable {
   /** Number of subscriptions at subgraphs. */
   readonly count: number;
   /**
-   * Subscribes at a subgraph. Equal requests share one subscription at the subgraph, until the last of them is
+   * Subscribes at a subgraph. Equal requests share one subscription at the subgraph, until the last request is
    * disposed. When its connection is lost, the shared subscription reconnects with the token of a current listener.
    * After `retries` failures in a row the listeners fail with CodedError SUBGRAPH_UNAVAILABLE (retryable).
    *
@@ -39,7 +39,7 @@ export interface UpstreamsOptions extends UpstreamLimits {
   maxPerSubgraph: number;
   /** Number of consecutive failures after which a subscription ends. Default: 5. */
   retries?: number;
-  /** Delay in milliseconds after the first failure; doubled with each, up to 2 s. */
+  /** Delay in milliseconds after the first failure. It doubles with each further failure, up to 2 s. */
   retryBaseMs: number;
 }
 
@@ -97,7 +97,7 @@ export function createUpstreams(options: UpstreamsOptions): Upstreams {
   };
 }
 
-/** Converts a subgraph's error as Apollo's executor converts the error of a query. */
+/** Converts a subgraph's error. The default code is the one that errors of queries get from Apollo's executor. */
 export function asDownstreamError({ message, path, extensions }: SubgraphError | GraphQLFormattedError): GraphQLError {
   return new GraphQLError(message ?? 'A subgraph failed.', {
     ...(path && { path }),

@@ -73,7 +73,7 @@ function createFileSource(path: string): SupergraphSource {
 
 function createUrlSource(source: URL, credentials: string): SupergraphSource {
   const url = new URL(source);
-  // `fetch` refuses a URL with credentials, so that the credentials are sent as a header.
+  // `fetch` rejects a URL with credentials, so they are sent as a header.
   url.username = '';
   url.password = '';
   const authorization =

@@ -36,7 +36,7 @@ function watch(setting: string, served: string, intervalMs = 20) {
   return {
     log,
     loaded,
-    /** Resolves once the source could not be read. */
+    /** Resolves when reading the source has failed. */
     untilFailed: () => once(events, 'failed'),
     /** Resolves once this many supergraphs were loaded. */
     async untilLoaded(count: number) {

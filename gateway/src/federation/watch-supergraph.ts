@@ -18,8 +18,8 @@ export interface WatchSupergraphOptions {
  * files that are replaced by a rename.
  *
  * If the source can't be read, or the supergraph can't be served, the previous one stays in use. A supergraph that
- * can't be served is not retried until it changes. On SIGHUP the source is read at once, and a supergraph that failed
- * is retried.
+ * can't be served is not retried until it changes. On SIGHUP the source is read immediately, and a supergraph that
+ * failed is retried.
  */
 export function watchSupergraph(options: WatchSupergraphOptions): AsyncDisposable {
   const { source, reload, log, intervalMs } = options;

@@ -36,7 +36,10 @@ export function findUnreachable({ schema, operation, fragments, plan }: Coverage
   const fetched = new Set<string>();
   if (plan) collectFetched(plan, [], fetched);
   const errors = new Map<string, PlanError>();
-  /** Fragments that were checked, each with its path of keys. Some operations spread a fragment millions of times. */
+  /**
+   * The checked fragments, each with its path. Some operations spread a fragment millions of times: check it once per
+   * path.
+   */
   const checked = new Set<string>();
 
   const check = (

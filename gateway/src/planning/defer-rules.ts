@@ -10,8 +10,8 @@ import {
 import { conditionOf } from '../request/conditions.ts';
 
 /**
- * The validation rules of `@defer`, which graphql-js 16 does not have. Labels are constant and unique. `@defer` is not
- * used on root fields of mutations, and is used in subscriptions only if its `if` may turn it off.
+ * Validates `@defer`, because graphql-js 16 does not. Labels must be static and unique. `@defer` is not allowed on root
+ * fields of a mutation. In a subscription it needs an `if` that is a variable or false.
  *
  * @see https://github.com/graphql/graphql-spec/blob/incremental-integration/spec/Section%205%20--%20Validation.md
  */

@@ -18,8 +18,8 @@ type Fragment = InlineFragmentNode | FragmentSpreadNode;
 type Definition = OperationDefinitionNode | FragmentDefinitionNode;
 
 /**
- * Names the fragments with `@defer` of an operation or a named fragment, in the order of the text. The planner and the
- * executor parse the text separately, and know a fragment by this name.
+ * Names the fragments with `@defer` in an operation (`:0`, `:1`) or in a named fragment `F` (`F:0`), in the order of
+ * the text. The planner and the executor parse the text separately, and identify a fragment by this name.
  */
 export function nameDeferred(definition: Definition): Map<ASTNode, string> {
   const names = new Map<ASTNode, string>();
@@ -31,7 +31,7 @@ export function nameDeferred(definition: Definition): Map<ASTNode, string> {
   return names;
 }
 
-/** Returns the name of the deferred fragment that a label of the plan is for. `separateDeferred` writes these labels. */
+/** Returns the name of the deferred fragment of a label in the plan: `F:0` for `F:0#3`. See `separateDeferred`. */
 export function nameOfLabel(label: string): string {
   return label.slice(0, label.lastIndexOf('#'));
 }
@@ -42,7 +42,7 @@ export function readLabel(node: Fragment): string | null {
   return label?.kind === Kind.STRING ? label.value : null;
 }
 
-/** Whether a fragment has a `@defer` that its `if` does not turn off. */
+/** Whether a fragment has a `@defer` whose `if` is absent or true. */
 export function isDeferred(node: Fragment, conditions: Conditions): boolean {
   const directive = findDefer(node);
   if (!directive) return false;
@@ -51,10 +51,9 @@ export function isDeferred(node: Fragment, conditions: Conditions): boolean {
 }
 
 /**
- * Replaces the arguments of each `@defer` by a label, which is the fragment's name, and removes each `@defer` that is
- * turned off.
+ * Replaces the arguments of each `@defer` with a label: the fragment's name. Removes each `@defer` whose `if` is false.
  *
- * @param isWanted whether the client takes deferred parts. If not, every `@defer` is removed
+ * @param isWanted whether the client accepts deferred parts. If not, every `@defer` is removed
  * @returns the document, and whether it has a `@defer` left
  */
 export function resolveDeferred(document: DocumentNode, conditions: Conditions, isWanted: boolean) {
@@ -79,9 +78,9 @@ export function resolveDeferred(document: DocumentNode, conditions: Conditions, 
 }
 
 /**
- * Gives each deferred fragment of an operation a separate label, because the planner takes fragments with equal labels
- * for a single fragment. For this, each spread of a named fragment that contains deferred fragments is replaced by an
- * inline fragment.
+ * Numbers the labels of an operation (`F:0#3`), because the planner treats deferred fragments with equal labels as one
+ * fragment. Each spread of a named fragment that contains `@defer` becomes an inline fragment, to get labels of its
+ * own.
  */
 export function separateDeferred(document: DocumentNode, operation: OperationDefinitionNode): DocumentNode {
   const fragments = new Map(
@@ -138,7 +137,7 @@ function spreadsOf(fragment: FragmentDefinitionNode): string[] {
   return names;
 }
 
-/** Replaces the arguments of `@defer` by a label; with null, removes the directive. */
+/** Replaces the arguments of `@defer` with a label. If the label is null, removes the directive. */
 function withLabel<T extends Fragment>(node: T, label: string | null): T {
   const others = node.directives?.filter(({ name }) => name.value !== 'defer') ?? [];
   if (label === null) return { ...node, directives: others };

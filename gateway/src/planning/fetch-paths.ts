@@ -1,6 +1,6 @@
 /**
- * A step of a path in a plan: a response key, `@` for every entry of a list, or the types in whose objects the path
- * continues.
+ * One element of a path in a plan: a response key, or `@` for all items of a list, or types. After types, the path
+ * continues only in objects of these types.
  */
 export type FetchStep = string | number | { types: readonly string[] };
 

@@ -34,24 +34,24 @@ export interface PlanRequest {
   /** The operation's name; null for the document's only operation. */
   operationName: string | null;
   conditions: Conditions;
-  /** Whether the client takes deferred parts. Default: false, `@defer` is ignored. */
+  /** Whether the client accepts deferred parts. Default: false, `@defer` is ignored. */
   takesDeferred?: boolean;
   /**
-   * What the plan depends on besides the operation. Default: no `@override` label is on, and the client has no grants.
+   * The active `@override` labels and the client's grants. Default: no label is active, and the client has no grants.
    */
   variant?: PlanVariant;
 }
 
-/** A plan, or why planning failed. It can be sent to another thread. */
+/** A plan, or the reason why there is none. It can be sent to another thread. */
 export type PlanResult =
   /** The plan has no node if `@skip` and `@include` exclude all fields. `bytes` is its approximate memory. */
   | { kind: 'plan'; plan: Plan; bytes: number }
   | { kind: 'invalid'; faults: readonly DocumentFault[] }
   /** The validator or the planner recursed so deeply that it exceeded the stack. */
   | { kind: 'too-deep' }
-  /** The validator or the planner aborted, because a count exceeded its limit. */
+  /** The validator or the planner reached one of its own limits (see `isAborted`). */
   | { kind: 'too-complex' }
-  /** No subgraph can be called for a field, and the planner returned no plan without it. */
+  /** No subgraph can return a field, and the planner threw an error instead of leaving the field out. */
   | { kind: 'unreachable'; field: string }
   /**
    * The whole operation is refused: its client may not see some fields (`rejectUnauthorized`), or no field can be
@@ -61,7 +61,7 @@ export type PlanResult =
 
 export interface PlanOperationOptions {
   supergraphSdl: string;
-  /** Whether error messages must not suggest names of the schema. */
+  /** Whether error messages contain no suggestions (`Did you mean "id"?`), which reveal names of the schema. */
   hideSuggestions: boolean;
   /**
    * Whether an operation is refused if it has a field that the client may not see. Default: false, the field is null.
@@ -79,8 +79,8 @@ export function createPlanOperation(options: PlanOperationOptions) {
   const separated = separateRequiredFields(print(putResolvableKeysFirst(parse(supergraphSdl, { noLocation: true }))));
   const reserved = new Set([supergraphSdl, separated.sdl].flatMap((sdl) => [...readReservedKeys(sdl)]));
   const supergraph = readSupergraph(separated.sdl, { validate: false });
-  // Without this option, the fields of a fragment are also fetched for objects of other types, and overwrite their
-  // data.
+  // Without `typeConditionedFetching`, a fragment's fields are also fetched for objects of other types, and overwrite
+  // their data.
   const planner = new QueryPlanner(supergraph, {
     typeConditionedFetching: true,
     incrementalDelivery: { enableDefer: true },
@@ -144,7 +144,7 @@ export function createPlanOperation(options: PlanOperationOptions) {
       const complete: Plan = deferred.hasDeferred ? { ...planned, hasDeferred: true } : planned;
       return { kind: 'plan', plan: complete, bytes: 4 * JSON.stringify(complete).length };
     } catch (error) {
-      // The planner fails for some operations with nested `@defer`. A server is allowed to ignore `@defer`.
+      // The planner fails for some operations with nested `@defer`. Plan them without it: a server may ignore `@defer`.
       if (request.takesDeferred) return planOperation({ ...request, takesDeferred: false });
       if (error instanceof Unreachable) return { kind: 'refused', errors: error.errors };
       if (error instanceof RangeError) return { kind: 'too-deep' };
@@ -160,7 +160,7 @@ export function createPlanOperation(options: PlanOperationOptions) {
 }
 
 /**
- * Thrown if no field of the operation can be fetched. The library's planner throws an error for only some of these
+ * Thrown if no field of the operation can be fetched. Apollo's planner throws an error for only some of these
  * operations.
  */
 class Unreachable extends Error {
@@ -175,8 +175,8 @@ class Unreachable extends Error {
 const noGrants: Grants = { authenticated: false, scopes: [], policies: [] };
 
 /**
- * All rules of graphql-js and the rule of `@defer`, without the rule for root fields of a subscription. The gateway
- * checks root fields after it has evaluated `@skip` and `@include`.
+ * All rules of graphql-js and the rule of `@defer`, except that a subscription has a single root field. The gateway
+ * checks that rule later, after it has evaluated `@skip` and `@include`.
  */
 const rules = [...specifiedRules.filter((rule) => rule !== SingleFieldSubscriptionsRule), deferRule];
 
@@ -188,8 +188,8 @@ function withoutOthers({ kind, definitions }: DocumentNode, operation: Operation
 }
 
 /**
- * Whether an error means that graphql-js stopped comparing fields of the same name, or that the planner stopped
- * counting selections.
+ * Whether an error says that a limit was reached: of graphql-js for comparisons of fields with the same name, or of the
+ * planner for selections.
  */
 function isAborted({ message }: Error): boolean {
   return message === 'Validation aborted.' || message.startsWith('Exceeded maximum recursive selections');

@@ -5,18 +5,18 @@ import type { Grants } from '../supergraph/access-rules.ts';
 /** Apollo's query plan, with additions for our executor. It can be sent to another thread. */
 export interface Plan extends QueryPlan {
   /**
-   * Aliases that the plan uses in place of the client's response keys, because the plan needs these keys itself. Keys
-   * of root fields are never replaced.
+   * Maps a client's response key to the alias that the plan uses instead: `id` to `own_id`. The plan fetches a field
+   * `id` itself, so the client can't use this name for another field. Keys of root fields are never replaced.
    */
   renamedKeys?: Readonly<Record<string, string>>;
   /**
-   * Fields that the client may not see, as `Type.field` by the type that they are selected of. They are null in the
-   * response even if the plan fetches them, for example as parts of an entity's key.
+   * Fields that the client may not see, as `Type.field`, with the type on which they are selected. They are null in the
+   * response, even if the plan fetches them as part of an entity's key.
    */
   hiddenFields?: readonly string[];
   /** Whether fragments are deferred, so that the result is sent in parts. */
   hasDeferred?: true;
-  /** Errors of fields that are not fetched: the client may not see them, or no subgraph can be called for them. */
+  /** Errors of fields that are not fetched: the client may not see them, or no subgraph can return them. */
   errors?: readonly PlanError[];
 }
 
@@ -31,15 +31,15 @@ export interface DocumentFault {
 export interface PlanError {
   code: PublicErrorCode;
   message: string;
-  /** The client's response keys, with `@` for each list, because one error stands for all entries of the list. */
+  /** The client's response keys, with `@` for each list: a single error covers all items of the list. */
   path: readonly string[];
 }
 
-/** What a plan depends on besides the operation and its conditions. */
+/** The `@override` labels and grants for which an operation is planned. */
 export interface PlanVariant {
-  /** A text that is equal for equal variants; empty if the supergraph has no labels and no access rules. */
+  /** Identifies the variant in cache keys. Empty if the supergraph has no labels and no access rules. */
   key: string;
-  /** The `@override` labels that are on. */
+  /** The active `@override` labels. */
   overrides: readonly string[];
   /** The client's rights. Default: it may see only fields without access rules. */
   grants?: Grants;

@@ -9,14 +9,14 @@ export type PlannerResponse = Exclude<WorkerMessage, { kind: 'ready' }>;
 export interface PlannerThreadOptions {
   workerData: PlanOperationOptions;
   log: Log;
-  /** Called when the thread can be sent a request: after its start, and after each replacement. */
+  /** Called when the thread accepts requests: after its start, and after each replacement. */
   onReady(): void;
   onResponse(response: PlannerResponse): void;
-  /** Called when the thread has crashed, for example out of memory. It is being replaced. */
+  /** Called when the thread has crashed, for example out of memory. A new thread starts. */
   onLost(): void;
 }
 
-/** The thread that validates and plans, one request at a time. It is replaced when it ends. */
+/** The thread that validates and plans, one request at a time. If it crashes, a new thread replaces it. */
 export interface PlannerThread extends AsyncDisposable {
   readonly isReady: boolean;
   /** Whether the thread was replaced several times within a minute. If so, the cause is not a single operation. */
@@ -89,7 +89,7 @@ export function startPlannerThread(options: PlannerThreadOptions): PlannerThread
     worker.unref();
     onReady();
   };
-  /** Called when any thread ends. The end of a thread that was replaced before it ended is ignored. */
+  /** Called when a thread ends. Threads that were already replaced are ignored. */
   const onExit = (worker: Worker, attempt: number) => {
     if (state.worker !== worker) return;
     noteReplaced();

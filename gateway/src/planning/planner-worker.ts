@@ -21,7 +21,7 @@ port.on('message', (request: PlanRequest) => {
     send({ kind: 'failed', message: error instanceof Error ? error.message : String(error) });
   }
 });
-// On Linux this lowers the priority of this thread only. The supergraph is loaded before at normal priority, so that a
-// busy machine does not delay it.
+// On Linux, `setPriority` lowers the priority of this thread only. It is called after the supergraph was loaded,
+// because loading at low priority would be slow on a busy machine.
 if (process.platform === 'linux') setPriority(10);
 send({ kind: 'ready' });

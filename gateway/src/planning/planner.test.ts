@@ -5,7 +5,7 @@ import { supergraphSdl } from '@voucher-gateway/schema/sdl';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPlanner, type Planner, type PlannerOptions } from './planner.ts';
 
-// A busy machine takes more than the 5 s that operations wait in production to start the thread.
+// A busy machine may take longer to start the thread than the 5 s that operations wait in production.
 const startPlanner = (options: Partial<PlannerOptions> = {}) =>
   createPlanner({
     supergraphSdl: supergraphSdl(),
@@ -79,7 +79,8 @@ describe('planner: refuses', () => {
       code: 'OPERATION_TOO_COMPLEX',
       details: { limit: 'planning', maximum: 50 },
     });
-    // A new thread has replaced the first thread. The first operations of a thread take longer.
+    // A new thread has replaced the first thread. Its first operations are slow and may exceed the limit again, so
+    // poll.
     await expect
       .poll(() => planner.plan(request('{ me { username } }')).catch((error: unknown) => error))
       .toMatchObject({ plan: { kind: 'QueryPlan' } });
@@ -94,7 +95,8 @@ describe('planner: refuses', () => {
   });
 
   it('fragments that spread each other too often for the planner', async () => {
-    // Regression: in measure mode, where no limit refuses it first, this operation got INTERNAL_SERVER_ERROR.
+    // Regression: this operation got INTERNAL_SERVER_ERROR with OPERATION_LIMITS=measure, where no limit rejects it
+    // earlier.
     const fragments = Array.from(
       { length: 60 },
       (_, index) =>

@@ -37,8 +37,8 @@ export interface AuthorizeOptions {
 }
 
 /**
- * Removes the fields that the client may not see from an operation, before it is planned. If all subfields of a field
- * are removed, the field is also removed.
+ * Removes from an operation the fields that the client may not see, before it is planned. A field is also removed if it
+ * has no subfields left.
  *
  * @see https://www.apollographql.com/docs/graphos/routing/security/authorization
  */
@@ -55,7 +55,7 @@ export function removeUnauthorized(
   const errors = new Map<string, PlanError>();
   const authorized = new Map<string, FragmentDefinitionNode | null>();
   const hidden = new Set<string>();
-  /** Fragments whose errors were reported, each with its path. Some operations spread a fragment millions of times. */
+  /** The reported fragments, each with its path. Some operations spread a fragment millions of times. */
   const reported = new Set<string>();
 
   const typeOf = (name: string | undefined, otherwise: GraphQLCompositeType): GraphQLCompositeType => {

@@ -19,14 +19,17 @@ export interface RequiredField {
   arguments: readonly ArgumentNode[];
 }
 
-/** A supergraph with an added field, without arguments, for each field with arguments that a `@requires` selects. */
+/**
+ * A supergraph with an added field for each field with arguments in a `@requires`. The added field for `price(currency:
+ * "EUR")` is `price__required0`, and has no arguments.
+ */
 export interface SupergraphWithRequiredFields {
   sdl: string;
-  /** The fields that were added, by name. */
+  /** The original fields with their arguments, by the names of the added fields. */
   required: ReadonlyMap<string, RequiredField>;
   /**
-   * The added fields that a field requires: a map from `subgraph Type.field` to a map from the path of the original
-   * field to the name of the added field.
+   * The added fields that each field requires. The key is `subgraph Type.field`; the value maps the path of the
+   * original field to the name of the added field.
    */
   needs: ReadonlyMap<string, ReadonlyMap<string, string>>;
 }
@@ -34,9 +37,9 @@ export interface SupergraphWithRequiredFields {
 type TypeDefinition = ObjectTypeDefinitionNode | InterfaceTypeDefinitionNode;
 
 /**
- * Replaces each field with arguments in `@requires` by an added field without arguments. Otherwise the planner merges
- * it with selections of the same field that have other arguments, from the client or another `@requires`. One of these
- * selections gets the wrong value.
+ * Replaces each field with arguments in `@requires` with an added field without arguments. The planner would merge the
+ * original with selections of the same field from the client or another `@requires`. If their arguments differed, one
+ * of them would get the wrong value.
  */
 export function separateRequiredFields(sdl: string): SupergraphWithRequiredFields {
   const required = new Map<string, RequiredField>();
@@ -47,7 +50,7 @@ export function separateRequiredFields(sdl: string): SupergraphWithRequiredField
   );
   const graphNames = readGraphNames(document);
   const names = new Map<string, string>();
-  /** The definitions of the added fields, by type. */
+  /** The added fields by type: each name with the name of its original field. */
   const added = new Map<string, Map<string, string>>();
 
   const nameOf = (field: FieldNode): string => {

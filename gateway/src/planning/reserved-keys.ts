@@ -11,8 +11,8 @@ import {
 import { parseSelection, stringArgument } from './required-arguments.ts';
 
 /**
- * Lists the fields that a plan may fetch on its own: fields of `@key`, `@requires` and `@context`, and `__typename`.
- * The planner would merge a client's alias of the same name with the field.
+ * Lists the fields that the planner may add to a client's selections: fields of `@key`, `@requires` and `@context`, and
+ * `__typename`. If a client's alias had such a name, the planner would merge it with the added field.
  *
  * @param sdl the supergraph
  */
@@ -32,7 +32,8 @@ export function readReservedKeys(sdl: string): ReadonlySet<string> {
         if (fields) collect(parseSelection(fields));
       }
     },
-    // The selection of a context has braces, perhaps after a type condition.
+    // The selection of a context is a text such as `{ id }` or `... on User { id }`. Each word in it is taken for a
+    // field.
     ObjectField({ name, value }) {
       if (name.value === 'selection' && value.kind === Kind.STRING)
         for (const [word] of value.value.matchAll(/[_A-Za-z]\w*/g)) names.add(word);
@@ -42,8 +43,8 @@ export function readReservedKeys(sdl: string): ReadonlySet<string> {
 }
 
 /**
- * Renames the aliases of a document that are reserved. Aliases of root fields stay: at the root the planner fetches no
- * other fields.
+ * Renames the aliases of a document that are reserved. Aliases of root fields are kept, because the planner adds no
+ * fields at the root.
  *
  * @returns the document, and the new names by alias; undefined if no alias was renamed
  */

@@ -2,14 +2,14 @@ import { type DocumentNode, Kind } from 'graphql';
 import type { DocumentFault } from './plan.ts';
 
 /**
- * Variables that requests for entities use for the representations and for arguments from the context; they are
- * numbered if there are several. `__proto__` is reserved because it can't be a key of the object of variables.
+ * Variables that entity requests use for representations and for arguments from `@context`. A request with several has
+ * numbered ones (`representations_1`). `__proto__` is reserved because it can't be a key of an object.
  */
 const reserved = /^(?:(?:representations|contextualArgument_\d+_\d+)(?:_\d+)?|__proto__)$/;
 
 /**
- * Finds the client's variables whose names are reserved. In requests to subgraphs the planner would replace their values
- * by the representations.
+ * Finds the client's variables whose names are reserved. In requests to subgraphs, representations would overwrite
+ * their values.
  */
 export function findReservedVariables({ definitions }: DocumentNode): DocumentFault[] {
   return definitions.flatMap((node) => {

@@ -2,7 +2,7 @@ import { type DocumentNode, type FieldNode, Kind, type OperationDefinitionNode, 
 import { conditionOf, isIncluded } from '../request/conditions.ts';
 import type { Conditions } from '../request/variables.ts';
 
-/** The variables that `@skip`, `@include` and `@defer` of a document depend on, sorted and without duplicates. */
+/** Lists the variables in `if` of `@skip`, `@include` and `@defer`, sorted and without duplicates. */
 export function conditionVariables(document: DocumentNode): readonly string[] {
   const names = new Set<string>();
   visit(document, {
@@ -16,8 +16,8 @@ export function conditionVariables(document: DocumentNode): readonly string[] {
 }
 
 /**
- * Evaluates `@skip` and `@include`, and removes the selections that they exclude, because the planner takes more than
- * linear time in the number of conditions.
+ * Evaluates `@skip` and `@include`, and removes the selections that they exclude. The planner's time would grow more
+ * than linearly with the number of conditions.
  *
  * An empty selection set gets a placeholder `__typename`, by which `isEmptyOperation` recognises an empty operation.
  */

@@ -12,9 +12,9 @@ import { createFetchSplitter } from './split-fetch.ts';
 type Requires = readonly QueryPlanSelectionNode[];
 
 /**
- * Creates the function that removes the fields that `separateRequiredFields` added from a plan. In requests, an added
- * field becomes an alias of the original field. In representations it gets the original field's name. An entity fetch
- * whose fields require one field with different arguments is split, because a representation has room for one value.
+ * Creates the function that replaces the fields that `separateRequiredFields` added to a plan. In requests, an added
+ * field becomes an alias of the original field. In representations, it gets the original field's name. An entity fetch
+ * that requires one field with different arguments is split.
  *
  * @param schema the supergraph
  */
@@ -45,7 +45,7 @@ export function createPlanRestorer(supergraph: SupergraphWithRequiredFields, sch
       }
       const key = node.alias ?? node.name;
       const field = required.get(node.name);
-      // Fields below are renamed first, because their paths contain this field's added name.
+      // Subfields are renamed first, because their paths contain this field's added name.
       const below = renamersOf(node.selections ?? [], [...path, key]);
       return field ? [...below, { kind: 'KeyRenamer', path: [...path, key], renameKeyTo: field.name }] : below;
     });

@@ -17,15 +17,15 @@ type Needs = ReadonlyMap<string, string>;
 type Requires = readonly QueryPlanSelectionNode[];
 
 /**
- * Creates the function that splits an entity fetch whose fields require one field with different arguments. A
- * representation can have only one value of that field.
+ * Creates the function that splits an entity fetch if its fields require one field with different arguments. The reason
+ * is that a representation can hold only one value of that field.
  *
  * @param schema the supergraph
  */
 export function createFetchSplitter({ required, needs }: SupergraphWithRequiredFields, schema: GraphQLSchema) {
   /**
-   * Returns the added fields that a field requires. For a field of an abstract type, it returns those of all the type's
-   * object types.
+   * Returns the added fields that a field requires. For an abstract type, it returns the added fields of all its object
+   * types.
    */
   const needsOf = (subgraph: string, typeName: string, field: string): Needs => {
     const type = schema.getType(typeName);
@@ -106,7 +106,7 @@ function keepNeeded(
   });
 }
 
-/** A field of an entity, within the fragments on these types. */
+/** A selected field of an entity. `on` lists the type conditions of the fragments around it. */
 interface FieldItem {
   on: readonly string[];
   name: string;

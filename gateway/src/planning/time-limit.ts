@@ -22,8 +22,8 @@ export interface UsedTime {
 const checkEveryMs = 20;
 
 /**
- * Resolves once an operation has used one of its limits, with its times; with null if it ended before, or if its thread
- * did.
+ * Resolves with the used times when an operation reaches a limit; with null if the operation or its thread ends
+ * earlier.
  */
 export async function untilTimeIsUsed(options: TimeLimitOptions): Promise<UsedTime | null> {
   const { readCpuMs, startedAtMs, timeoutMs, elapsedTimeoutMs, signal } = options;

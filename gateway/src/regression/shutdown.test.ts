@@ -20,7 +20,7 @@ describe('shutdown', () => {
     await people.call(2);
     const overHttp = gateway.post('{ hello }');
     await people.call(3);
-    // The subgraph allows one call at a time, so that this second call waits in the queue.
+    // SUBGRAPH_CONNECTIONS allows three calls to a subgraph at a time, so this fourth call waits in the queue.
     const waiting = gateway.post('{ again: hello }');
     const ended = Promise.allSettled([event, overSocket, overHttp, waiting]);
 

@@ -64,7 +64,7 @@ export function readAccessRules({ schema: apollo }: Supergraph): AccessRules | n
     const interfaces = interfacesWith(schema, type, field);
     for (const each of interfaces) add(each, `${each}.${field}`);
     for (const each of objectTypesOf(schema, type)) collect(each, field, visited, found);
-    // A subgraph with an interface object defines the fields on the interface, for all object types.
+    // With `@interfaceObject`, a subgraph defines fields on the interface, for all its object types.
     for (const definedAt of [type, ...interfaces])
       for (const each of requiredFields(apollo, schema, definedAt, field, type))
         collect(each.type, each.field, visited, found);
@@ -99,7 +99,7 @@ function isGranted(requirement: Requirement, grants: Grants): boolean {
 
 type Directives = readonly { name: string; kind: Requirement['kind']; argument: string }[];
 
-/** Reads the directives at the definitions of types and fields, by their names (`Type` or `Type.field`). */
+/** Reads the requirements of types and fields. The key is `Type` or `Type.field`. */
 function readOwnRules(schema: Schema, directives: Directives): Map<string, Requirement[]> {
   const rules = new Map<string, Requirement[]>();
   const read = (key: string, element: Pick<NamedType, 'appliedDirectivesOf'>) => {
@@ -143,8 +143,8 @@ function interfacesWith(schema: GraphQLSchema, typeName: string, field: string):
 }
 
 /**
- * Lists the fields that a subgraph gets in order to resolve a field: those of `@requires` and `@fromContext`. A
- * subgraph with an interface object defines the field on the interface and not on the objects' type.
+ * Lists the fields that a subgraph gets in order to resolve a field: those of `@requires` and `@fromContext`.
+ * `definedAt` is the type, or an interface if a subgraph defines the field by `@interfaceObject`.
  */
 function requiredFields(
   apollo: Schema,

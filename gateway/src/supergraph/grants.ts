@@ -2,18 +2,18 @@ import type { AccessRules, Grants } from './access-rules.ts';
 
 /** The claims that scopes and policies are read from. */
 export interface GrantClaims {
-  /** The claim with the scopes: a text with spaces between them (RFC 8693), or a list. */
+  /** The claim with the scopes: a space-separated text (RFC 8693), or a list. */
   scopes: string;
   /**
-   * The claim with the policies that the client fulfils, as a list or a text with spaces; null if there is no such
+   * The claim with the policies that the client fulfils: a space-separated text, or a list. Null if there is no such
    * claim.
    */
   policies: string | null;
 }
 
 /**
- * Reads what a client may see from the claims of its token. Scopes and policies that the supergraph does not use are
- * left out, so that clients with the same rights share plans.
+ * Reads a client's grants from the claims of its token. Scopes and policies that the supergraph does not use are left
+ * out, so that clients with the same rights share plans.
  *
  * @param claims null for a client that has not signed in
  */

@@ -8,8 +8,9 @@ import {
 import { astFromValue, type DocumentNode, type GraphQLSchema, isNonNullType, Kind, visit } from 'graphql';
 
 /**
- * Adds directives for operations that subgraphs export by `@composeDirective` to the API schema, because Apollo removes
- * all linked definitions. A directive stays removed if clients may not see the type of one of its arguments.
+ * Adds to the API schema the operation directives that subgraphs export by `@composeDirective`. Apollo's library
+ * removes them, as it removes all linked definitions. A directive with an argument of an inaccessible type is not
+ * added.
  */
 export function exposeOperationDirectives({ schema }: Supergraph): void {
   const linked = schema
@@ -31,9 +32,9 @@ export function exposeOperationDirectives({ schema }: Supergraph): void {
 }
 
 /**
- * Creates the function that adds default values of non-null arguments to the directives of an operation. These
- * directives are also sent to subgraphs, which may define no default: composition takes the definition of only one
- * subgraph.
+ * Creates the function that adds default values of non-null arguments to the directives of an operation. The directives
+ * are sent on to subgraphs. Some subgraphs may not define the default, because composition takes the definition of only
+ * one subgraph.
  */
 export function createDefaultsWriter(schema: GraphQLSchema): (document: DocumentNode) => DocumentNode {
   const defaults = new Map(

@@ -45,7 +45,7 @@ function refuseConnectors({ schema }: Supergraph): void {
     if (name === 'connect' || name === 'source') for (const graph of of ?? []) graphs.add(String(graph));
   }
   const which = graphs.size > 0 ? ` of ${[...graphs].join(', ')}` : '';
-  // The message repeats the code, because only the message is printed for a fault of a setting.
+  // The message repeats the code, because only the message of an invalid setting is printed.
   const code: PlatformErrorCode = 'CONNECTORS_UNSUPPORTED';
   throw new CodedError<PlatformErrorCode>(
     code,

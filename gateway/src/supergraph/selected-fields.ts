@@ -8,7 +8,6 @@ import {
   type SelectionSetNode,
 } from 'graphql';
 
-/** A field of a type. */
 export interface FieldSelection {
   type: string;
   field: string;
@@ -16,7 +15,7 @@ export interface FieldSelection {
 
 /**
  * Lists the fields that a selection text of the supergraph, such as the argument of `@requires`, selects at any depth.
- * A selection of a context has braces, and may start with fragments.
+ * The text may be in braces, as the selection of a context is.
  */
 export function listSelected(schema: GraphQLSchema, typeName: string, text: string): FieldSelection[] {
   const inner = /^\s*\{([\s\S]*)\}\s*$/.exec(text)?.[1] ?? text;

@@ -41,8 +41,8 @@ export type OnConflict = () => void;
  * value replaces the earlier one. `target` then shares nested objects of `source`.
  *
  * @param requested the response keys that the request selected: only they may replace earlier data. Default: all keys
- * @param onConflict called in place of replacing an object or list by a value that can't be merged with it. Default:
- *   null, they are replaced
+ * @param onConflict called if a value can't be merged with an earlier object or list, which is then kept. Default:
+ *   null, the value replaces it
  */
 export function mergeData(
   target: Data,
@@ -53,7 +53,7 @@ export function mergeData(
   for (const key in source) {
     const value = source[key];
     if (value === undefined) continue;
-    // The usual case: the key has no earlier value, and plain objects inherit nothing with its name.
+    // The usual case: `target` has no value for this key, neither its own nor inherited.
     if (target[key] === undefined) target[key] = value;
     else {
       const below = requested === null ? null : requested.get(key);

@@ -14,8 +14,8 @@ export type ResponsePath = (string | number)[];
 const eachEntry = '@';
 
 /**
- * Reads a path of the plan. Types also match by their interfaces' names: an interface object has that name until its
- * type is known.
+ * Reads a path of the plan. A type also matches by the names of its interfaces: an entity of an `@interfaceObject` has
+ * the interface's name until its type is fetched.
  */
 export function readPlanPath(schema: GraphQLSchema, path: readonly (string | number)[]): PlanPath {
   const namesOf = (name: string) => {
@@ -31,7 +31,7 @@ export function isOneOf(object: Data, types: ReadonlySet<string>): boolean {
   return typeof name !== 'string' || types.has(name);
 }
 
-/** Finds the objects at a path. Values that subgraphs left out, or that are no objects, are skipped. */
+/** Finds the objects at a path. Missing values and values that are not objects are skipped. */
 export function objectsAt(root: Data, path: PlanPath): Data[] {
   const found: Data[] = [];
   collect(root, path, 0, found);

@@ -1,11 +1,13 @@
 import { type FragmentDefinitionNode, Kind, parse, type SelectionSetNode } from 'graphql';
 
-/** The response keys that a fetch selects, as a tree; null allows any key, as in the value of a leaf. */
+/**
+ * The response keys that a fetch selects, as a tree. Null allows any keys, for example in the value of a custom scalar.
+ */
 export type RequestedKeys = ReadonlyMap<string, RequestedKeys | null> | null;
 
 type Keys = Map<string, Keys | null>;
 
-/** Reads the response keys that a request selects: below one of its root fields, or from the root. */
+/** Reads the response keys that a request selects: below the root field `rootKey`, or from the root. */
 export function readRequestedKeys(query: string, rootKey?: string): RequestedKeys {
   const { definitions } = parse(query, { noLocation: true });
   const fragments = new Map(
@@ -13,7 +15,9 @@ export function readRequestedKeys(query: string, rootKey?: string): RequestedKey
       .filter((node): node is FragmentDefinitionNode => node.kind === Kind.FRAGMENT_DEFINITION)
       .map((fragment) => [fragment.name.value, fragment]),
   );
-  /** Adds the keys of a selection set, with those of its fragments for all types. Visits each fragment once. */
+  /**
+   * Adds the keys of a selection set and of its fragments, whatever their type conditions. Visits each fragment once.
+   */
   const collect = ({ selections }: SelectionSetNode, keys: Keys, visited: Set<string>): Keys => {
     for (const node of selections) {
       if (node.kind === Kind.FIELD) {

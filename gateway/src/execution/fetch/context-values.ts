@@ -4,7 +4,7 @@ import { type Data, isData, readOwn } from '../data/data.ts';
 import { isOneOf, type PlanPath } from '../data/paths.ts';
 import { isOfType } from './rewrites.ts';
 
-/** Objects for which the contextual arguments (`@fromContext`) have the same values, and these values. */
+/** Objects whose `@fromContext` arguments have equal values, and these values. */
 export interface ContextGroup {
   /** JSON texts by variable. */
   values: readonly (readonly [variable: string, json: string])[];
@@ -35,7 +35,7 @@ export function groupByContext(
   return [...groups.values()];
 }
 
-/** Visits the objects at a path, each with the objects that contain it, from the root inwards. */
+/** Visits the objects at a path, each with the objects that contain it, outermost first. */
 function walk(
   value: unknown,
   path: PlanPath,

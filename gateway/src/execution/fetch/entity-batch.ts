@@ -41,7 +41,7 @@ export class EntityBatch {
   readonly #indexes = new Map<string, number>();
   readonly #paths = new Map<CompiledTarget, Map<Data, ResponsePath>>();
 
-  /** @param objects the objects to complete. Default: all at the paths of the targets */
+  /** @param objects the objects that lack fields. Default: all objects at the paths of the targets */
   constructor(fetch: CompiledEntityFetch, run: Run, objects?: readonly Data[]) {
     this.fetch = fetch;
     this.#root = run.data;
@@ -57,7 +57,7 @@ export class EntityBatch {
     }
   }
 
-  /** Makes an entity available to later fetches. From then on it must not be changed. */
+  /** Makes a copy of an entity available to later fetches. Nobody may change this copy. */
   share(index: number, copy: () => Data): void {
     const text = this.#texts[index];
     if (this.#shared && text !== undefined) this.#shared.set(text, copy());
@@ -76,7 +76,7 @@ export class EntityBatch {
     return paths.get(object) ?? pathToList(target.path);
   }
 
-  /** The paths that have no data if the whole fetch fails. */
+  /** The paths at which an error is reported if the whole fetch fails. */
   get listPaths(): ResponsePath[] {
     const used = this.fetch.targets.filter((target) =>
       this.receivers.some((receivers) => receivers.some((receiver) => receiver.target === target)),

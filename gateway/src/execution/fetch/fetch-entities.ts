@@ -74,7 +74,7 @@ export function compileEntityFetch(schema: GraphQLSchema, fetch: EntityFetch, { 
       path,
       represent: compileRepresentation(schema, requires, inputRewrites),
       outputRewrites,
-      // Rewrites rename keys of the response, so that they can't be compared with the requested ones.
+      // With rewrites, the keys of the response differ from the requested keys, so they can't be compared.
       requested: outputRewrites?.length ? null : requested,
     })),
   };
@@ -93,8 +93,8 @@ function deliver(schema: GraphQLSchema, run: Run, subgraph: string, batch: Entit
     const entity: unknown = entities[index];
     const of = receivers[index] as Receiver[];
     if (isData(entity)) {
-      // An entity with errors is not shared: the next fetch requests it again, so that its objects have the errors,
-      // too.
+      // Entities of a response with errors are not shared. The next fetch requests them again, and so gets the errors
+      // for its objects.
       if (!errors) batch.share(index, () => (isFlat(entity) ? entity : copyData(entity, run.countCopy)));
       // The last object gets the entity itself and each other object a copy, because later steps may merge different
       // data into each.
@@ -122,7 +122,7 @@ function completeByCopy(schema: GraphQLSchema, run: Run, receiver: Receiver, ent
   complete(schema, run, receiver, mayChange ? copyData(entity, run.countCopy) : entity);
 }
 
-/** Merges an entity into its object. The parts of the entity become parts of the object. */
+/** Merges an entity into its object. The object then shares the entity's nested objects. */
 function complete(schema: GraphQLSchema, run: Run, { object, target }: Receiver, entity: Data): void {
   const { __typename: known } = object;
   if (target.outputRewrites) rewriteEntity(schema, known, target.outputRewrites, entity);
@@ -130,7 +130,10 @@ function complete(schema: GraphQLSchema, run: Run, { object, target }: Receiver,
   if (object.__typename !== known && isObjectName(schema, known)) object.__typename = known;
 }
 
-/** Rewrites may depend on `__typename`, which the request may not have selected. */
+/**
+ * Sets `__typename`, on which rewrites may depend and which the request may not have selected. Then applies the
+ * rewrites.
+ */
 function rewriteEntity(
   schema: GraphQLSchema,
   known: unknown,
@@ -142,14 +145,17 @@ function rewriteEntity(
 }
 
 /**
- * Whether a name is that of an object type. The subgraph of an interface object returns the interface's name, and a
- * faulty subgraph may return any name.
+ * Whether an object type has this name. A subgraph with `@interfaceObject` returns the interface's name, and a faulty
+ * subgraph may return any name.
  */
 function isObjectName(schema: GraphQLSchema, name: unknown): name is string {
   return typeof name === 'string' && isObjectType(schema.getType(name));
 }
 
-/** Converts the errors of a response, whose paths lead to entities, to errors at the paths of the entities' objects. */
+/**
+ * Converts the errors of a response to errors at the paths of the entities' objects: `_entities.3.name` may become
+ * `orders.7.buyer.name`.
+ */
 function readErrors({ errors = [] }: SubgraphResponse, subgraph: string, batches: EntityBatch[]): GraphQLError[] {
   const found: GraphQLError[] = [];
   for (const error of errors) {

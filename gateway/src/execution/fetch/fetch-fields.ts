@@ -17,7 +17,7 @@ const none: readonly SubgraphError[] = [];
 export function compileFieldStep(schema: GraphQLSchema, step: Step) {
   const { subgraph, path, outputRewrites, query } = step;
   const writeRequest = compileRequest(step);
-  // Rewrites rename keys of the response, so that they can't be compared with the requested ones.
+  // With rewrites, the keys of the response differ from the requested keys, so they can't be compared.
   const requested = outputRewrites?.length ? null : readRequestedKeys(query);
   const parent = pathToList(path);
   const isInList = path.includes('@');

@@ -18,9 +18,7 @@ import { compileEntityFetch, fetchBatches } from './fetch-entities.ts';
 import { compileRequest, type WriteRequest } from './request-body.ts';
 import type { Run } from './run.ts';
 
-/**
- * The request text depends on the number of groups. The cache holds the texts for up to this many different numbers.
- */
+/** Maximum number of cached request texts. There is one text per number of groups. */
 const maxKept = 20;
 
 /**
@@ -62,7 +60,8 @@ export function compileContextStep(schema: GraphQLSchema, step: Step, [entity]: 
 }
 
 /**
- * Creates the function that writes an entity fetch with a number of `_entities` fields, each with separate variables.
+ * Creates the function that writes an entity fetch with `times` fields `_entities_0`, `_entities_1`, …, each with its
+ * own variables.
  */
 function createRepeater(document: DocumentNode, contextual: ReadonlySet<string>): (times: number) => string {
   const { definitions } = document;
@@ -99,7 +98,7 @@ function createRepeater(document: DocumentNode, contextual: ReadonlySet<string>)
 }
 
 /**
- * Replaces fragment spreads by their selections: each `_entities` field needs separate variables, but a fragment uses
+ * Replaces fragment spreads with their selections. Each `_entities` field needs its own variables, but a fragment uses
  * the same variables wherever it is spread.
  */
 function expandFragments(

@@ -62,7 +62,7 @@ export function rewritePath(
 }
 
 /**
- * Whether an object is of this type, or of one that implements or belongs to it.
+ * Whether an object is of this type. An interface or union also matches the objects of its types.
  *
  * @param ifUnknown the result for an object without `__typename`
  */

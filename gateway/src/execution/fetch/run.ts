@@ -41,9 +41,9 @@ export class Run {
   /** Entities that fetches of the same fields share: by `EntityFetch.sharedAs`, and then by representation. */
   #shared: Map<string, Map<string, Data>> | null = null;
   #copies = 0;
-  /** The run of the whole execution, which has the entities and copies of all parts. */
+  /** The run of the whole execution. It holds the shared entities and the number of copies of all parts. */
   readonly #whole: Run;
-  /** Resolves when fetched data may be merged; null if it may be merged at once. */
+  /** Resolves when fetched data may be merged; null if it may be merged immediately. */
   readonly #mayMerge: Promise<void> | null;
 
   /**

@@ -27,8 +27,8 @@ export interface DeferredPartsOptions {
   /** The errors of the primary part. */
   errors: readonly GraphQLError[];
   /**
-   * Resolves when the requests for a deferred fragment are done. The resolved function returns the errors of these
-   * requests, at its first call only. Rejects if the operation failed.
+   * Resolves when the requests for a deferred fragment are done. It resolves to a function, whose first call returns
+   * the errors of these requests; later calls return none. Rejects if the operation failed.
    */
   fetched(name: string): Promise<() => readonly GraphQLError[]>;
 }
@@ -57,7 +57,7 @@ export async function* writeDeferred({
       else waiting.set(name, [each]);
       if (fetching.has(name)) continue;
       const done = fetched(name).then((readErrors) => ready.set(name, readErrors));
-      // The loop below throws this error. If the client leaves earlier, nobody handles the error.
+      // The loop below throws this error. This handler prevents an unhandled rejection if the client leaves earlier.
       done.catch(() => {});
       fetching.set(name, done);
     }
@@ -100,7 +100,7 @@ export async function* writeDeferred({
   }
 }
 
-/** Number of deferred fragments at one path that are tried for an error. */
+/** Maximum number of deferred fragments per path that an error is compared with. */
 const maxCandidates = 100;
 
 /**
@@ -117,7 +117,7 @@ export function assignErrors(
     for (const key of new Set([keyOf(each.path), keyOf(inAnyEntry(each.path))])) {
       const known = byPath.get(key);
       if (!known) byPath.set(key, [each]);
-      // Of the entries of a list, the first one gets the errors that are about all.
+      // An error about all items of a list goes to the first item.
       else if (known.length < maxCandidates && !known.some(({ fragment }) => fragment === each.fragment))
         known.push(each);
     }

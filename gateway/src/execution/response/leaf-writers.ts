@@ -61,8 +61,8 @@ export const writeIntrospection: Writer = checked(writeAny);
 export const writeNothing: Writer = () => null;
 
 /**
- * Creates the writer of `__typename` for objects of an abstract type. For an interface object, one subgraph returns the
- * interface's name; the type's name comes from another subgraph, perhaps under an alias.
+ * Creates the writer of `__typename` for objects of an abstract type. The interface's name, which a subgraph with
+ * `@interfaceObject` returns, is reported as a problem.
  */
 export function typeNameWriter(schema: GraphQLSchema, type: GraphQLCompositeType): Writer {
   return checked((name) => {
@@ -86,7 +86,10 @@ function writeAny(value: unknown): string | null {
 /** Above this length `JSON.stringify` is faster than our scan. */
 const maxScanned = 40;
 
-/** Writes a string as JSON. Most are short and need no escape, which a scan finds out faster than `JSON.stringify`. */
+/**
+ * Writes a string as JSON. Most strings are short and need no escapes; for these, a scan is faster than
+ * `JSON.stringify`.
+ */
 export function writeString(text: string): string {
   if (text.length > maxScanned) return JSON.stringify(text);
   for (let index = 0; index < text.length; index += 1) {

@@ -3,9 +3,9 @@ import { tooComplex } from '../../request/limits.ts';
 import type { Data } from '../data/data.ts';
 import type { ResponsePath } from '../data/paths.ts';
 
-/** A fragment with `@defer` of an object type, compiled when it is first written. */
+/** A fragment with `@defer` for one object type. It is compiled when it is first written. */
 export interface DeferredFragment {
-  /** The name by which the plan knows the fragment. */
+  /** The fragment's name in the plan: see `nameDeferred`. */
   name: string;
   /** The client's label; null if it has none. */
   label: string | null;
@@ -15,7 +15,7 @@ export interface DeferredFragment {
   write(data: Data, output: Output): string | null;
 }
 
-/** A fragment with `@defer` of one object in the response. */
+/** A fragment with `@defer` for one object in the response. */
 export interface Deferred {
   fragment: DeferredFragment;
   data: Data;
@@ -38,7 +38,7 @@ export interface ResponseLimit {
  * limit, to bound memory.
  */
 const measuredTimes = 20;
-/** About half the length of V8's longest string. */
+/** Maximum length without a limit: about half the length of V8's longest string. */
 const maxLength = 268_435_456;
 
 /** Maximum number of reported values that do not match the types of their fields. */
@@ -101,8 +101,8 @@ export class Output {
   }
 
   /**
-   * Omits the deferred fragments of objects at the current path and below, because a value there is null. They are the
-   * last noted ones, because an object's fragments are noted when it is written.
+   * Omits the deferred fragments of objects at the current path and below, because a value there is null. They are at
+   * the end of the list, because fragments are added in the order in which objects are written.
    */
   omitDeferred(): void {
     const deferred = this.#deferred;

@@ -27,7 +27,7 @@ export function problemErrors(problems: readonly ResponsePath[], errors: readonl
     );
 }
 
-/** Replaces indexes by `@`: an error of a plan is about all entries of a list. */
+/** Replaces indexes with `@`, as in the path of a plan's error, which is about all items of a list. */
 export const inAnyEntry = (path: ResponsePath) => path.map((step) => (typeof step === 'number' ? '@' : step));
 
 export const keyOf = (path: readonly (string | number)[]) => JSON.stringify(path);

@@ -34,7 +34,7 @@ export type Selection =
     }
   | {
       kind: 'fragment';
-      /** The type that the fragment is for; null for any. */
+      /** The fragment's type condition; null if it has none. */
       on: string | null;
       selections: Selections;
       /** Set if the fragment is sent in a deferred part of the response. */
@@ -43,9 +43,9 @@ export type Selection =
 
 /** The `@defer` of a fragment. */
 export interface Deferral {
-  /** The name by which the plan knows the fragment. */
+  /** The fragment's name in the plan: see `nameDeferred`. */
   name: string;
-  /** The client's label, as JSON; null if it has none. */
+  /** The client's label; null if it has none. */
   label: string | null;
 }
 
@@ -55,7 +55,7 @@ export interface SelectionsOptions {
   conditions: Conditions;
   /** Aliases under which the plan fetches fields, by the client's response key. */
   renamedKeys?: Readonly<Record<string, string>> | undefined;
-  /** Returns how a fragment is deferred; null if it is not. */
+  /** Returns the `@defer` of a fragment; null if the fragment is not deferred. */
   deferralOf(node: InlineFragmentNode | FragmentSpreadNode): Deferral | null;
   /** The fields that the client may not see; null if it may see all. */
   hidden: HiddenFields | null;
@@ -70,7 +70,7 @@ export function readSelections(
   { fragments, conditions, renamedKeys = {}, deferralOf, hidden }: SelectionsOptions,
 ): Selections {
   const known = new Map<string, Selections>();
-  /** Leaves by their syntax node, which equal fields of a parsed document share. */
+  /** Leaves by syntax node. Equal leaves of a document share one node (see `parse-document.ts`). */
   const leaves = new Map<FieldNode, Selection>();
   let nextId = 0;
 

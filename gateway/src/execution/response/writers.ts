@@ -23,7 +23,7 @@ export interface ObjectShape {
   fields: readonly FieldShape[];
   /** The object's fragments with `@defer`, which are written later; null if there are none. */
   deferred: readonly DeferredFragment[] | null;
-  /** Whether the shape may be kept: `ShapesOptions.maxFields` bounds how many are. */
+  /** Whether the shape may be cached: `ShapesOptions.maxFields` limits the number of cached fields. */
   isKept: boolean;
 }
 

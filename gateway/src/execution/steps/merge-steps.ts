@@ -10,7 +10,8 @@ import type { EntityFetch, Step } from './steps.ts';
 export function mergeSteps(steps: readonly Step[]): Step[] {
   const parts = [...Map.groupBy(steps.keys(), (index) => steps[index]?.part).values()];
   const levels: number[] = [];
-  // The first level of the next part, which is after all levels of the parts before.
+  // The first level of the next part. Its levels come after all levels of the earlier parts, so that parts share no
+  // level.
   let first = 0;
   for (const indexes of parts) {
     const scheduled = scheduleSteps(indexes.map((index) => within(indexes, steps[index] as Step)));
@@ -39,7 +40,9 @@ export function mergeSteps(steps: readonly Step[]): Step[] {
   }));
 }
 
-/** Returns a step that waits only for steps of its own part, which are named by their positions in the part. */
+/**
+ * Returns a copy of a step that waits only for steps of its own part. `after` then has their positions within the part.
+ */
 function within(indexes: readonly number[], step: Step): Step {
   return { ...step, after: step.after.map((index) => indexes.indexOf(index)).filter((position) => position >= 0) };
 }

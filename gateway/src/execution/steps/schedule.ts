@@ -2,8 +2,8 @@ import type { Step } from './steps.ts';
 
 /**
  * Assigns a level to each step, higher than the levels of all steps that it waits for. Entity fetches of one level to
- * the same subgraph can become one request. Two schedules have the smallest number of levels: each step as early as
- * possible, or as late as possible. Returns the schedule with fewer requests.
+ * the same subgraph can become one request. Compares two schedules: each step as early as possible, or as late as
+ * possible. Returns the schedule with fewer requests.
  */
 export function scheduleSteps(steps: readonly Step[]): readonly number[] {
   const early = earliestLevels(steps);

@@ -53,14 +53,17 @@ export interface EntityTarget {
 }
 
 /**
- * Lists the requests of a plan, and for each the steps that it waits for, which precede it in the list.
+ * Lists the requests of a plan. Each comes after the steps that it waits for.
  *
  * @param schema the schema of the supergraph, with the types that clients do not see
  * @param conditions values of the variables of the plan's conditions
  */
 export function listSteps(schema: GraphQLSchema, node: PlanNode | undefined, conditions: Conditions): Step[] {
   const steps: Step[] = [];
-  /** Indexes of the steps that deferred parts depend on, by the id of the steps' fetch in the plan. */
+  /**
+   * Indexes of steps by the id of their fetch in the plan. Deferred parts use these ids to name the fetches that they
+   * depend on.
+   */
   const known = new Map<string, number[]>();
   /** Adds the steps of a node. Returns the indexes of the steps that the next node of a sequence waits for. */
   const add = (
@@ -94,7 +97,7 @@ export function listSteps(schema: GraphQLSchema, node: PlanNode | undefined, con
       }
     }
   };
-  // The planner also names fetches that it has removed from the plan.
+  // Unknown ids are skipped, because the planner also names fetches that it has removed from the plan.
   const findDepended = (depends: readonly { id: string }[]): number[] =>
     depends.flatMap(({ id }) => known.get(id) ?? []);
   if (node) add(node, [], []);

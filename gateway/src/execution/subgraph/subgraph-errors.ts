@@ -4,8 +4,8 @@ import type { ResponsePath } from '../data/paths.ts';
 import type { SubgraphError } from './subgraph-response.ts';
 
 /**
- * Converts a subgraph's error to an error at a path of the client's response. The formatter later masks an error
- * without a code.
+ * Converts a subgraph's error to an error at a path of the client's response. An error without a code gets
+ * DOWNSTREAM_SERVICE_ERROR, which the formatter later masks.
  */
 export function asClientError(
   { message, extensions }: SubgraphError,

@@ -40,8 +40,8 @@ export function readSubgraphResponse(text: string): SubgraphResponse | null {
 }
 
 /**
- * Converts JSON to a GraphQL response, and any other JSON to null. `errors: null` and `errors: []` count as no errors,
- * because some servers send them although the specification forbids both.
+ * Converts parsed JSON to a GraphQL response; null if it is not one. `errors: null` and `errors: []` count as no
+ * errors, because some servers send them although the specification forbids both.
  */
 export function toSubgraphResponse(json: unknown): SubgraphResponse | null {
   if (!isRecord(json)) return null;

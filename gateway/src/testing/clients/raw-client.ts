@@ -8,7 +8,7 @@ export interface RawMessage {
   payload?: unknown;
 }
 
-/** A client that sends messages of the test unchanged, and reads one message at a time. */
+/** A client that sends the test's messages unchanged, and reads one message at a time. */
 export type RawClient = Awaited<ReturnType<typeof connectRaw>>;
 
 /** Connects without sending a message. */

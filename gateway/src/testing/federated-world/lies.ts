@@ -2,7 +2,7 @@ import { type DocumentNode, execute, type GraphQLSchema } from 'graphql';
 import type { SubgraphResponse } from '../../execution/subgraph/subgraph-response.ts';
 import { hash } from './values.ts';
 
-/** Values that are invalid for every field of the generated supergraphs. */
+/** Values that are invalid for most fields of the generated supergraphs. */
 const wrongValues: readonly string[] = [
   '{}',
   '[]',
@@ -17,7 +17,7 @@ const wrongValues: readonly string[] = [
   'false',
 ];
 
-/** Replaces about one of `oneIn` values in a response by a wrong value. */
+/** Replaces about one in `oneIn` values of a response with a wrong value. */
 export function tellLies(response: SubgraphResponse, seed: number, oneIn: number): SubgraphResponse {
   let position = 0;
   const lie = (value: unknown): unknown => {
@@ -33,8 +33,8 @@ export function tellLies(response: SubgraphResponse, seed: number, oneIn: number
 }
 
 /**
- * Executes the operation with graphql-js on the data of a result, to check the data. Both are equal if all types, nulls
- * and the order of keys are as the specification demands.
+ * Executes the operation with graphql-js, with the data of a result as its root value. It returns equal data if the
+ * types, nulls and order of keys in the result follow the specification.
  */
 export async function completeBySpecification(
   schema: GraphQLSchema,

@@ -63,7 +63,7 @@ function subgraphSdls(seed: number): Record<string, string> {
   /** Decides by the seed whether a type is non-null: returns an exclamation mark or nothing. */
   const n = (what: string) => (hash(seed, 'null', what) % 3 === 0 ? '!' : '');
   const covariant = (what: string) => (hasCovariantFields(seed) ? n(what) : '');
-  /** Returns the field if `subgraph` is the one of `among` that has it, else nothing. */
+  /** Returns the field if the seed assigns it to `subgraph`, one of the subgraphs in `among`; else an empty text. */
   const placed = (field: string, subgraph: string, among: readonly string[]) =>
     among[hash(seed, 'placed', field) % among.length] === subgraph ? field : '';
   const productFields = (subgraph: string) =>

@@ -25,7 +25,7 @@ export function hash(...parts: unknown[]): number {
  */
 export interface WorldOptions {
   seed: number;
-  /** One of this many fields fails. 0 means that no field fails. */
+  /** About one in this many fields fails. 0 means that no field fails. */
   failOneIn: number;
   /** Called for each field of Mutation, in order. */
   onMutation?: (name: string) => void;
@@ -85,8 +85,8 @@ function generateValue(type: GraphQLOutputType, schema: GraphQLSchema, key: unkn
   const possible: readonly GraphQLObjectType[] = isObjectType(type) ? [type] : schema.getPossibleTypes(type as never);
   const actual = possible[number % possible.length] as GraphQLObjectType;
   if (!actual.getFields().id && !actual.getFields().sku) return { __typename: actual.name, identity: key.join('/') };
-  // The subgraph of an interface object does not know the type of its entities, so that the type is derived from the
-  // id.
+  // A subgraph with `@interfaceObject` does not know the object type of an entity. So the id contains the type:
+  // `Book:2`.
   const named = actual.name === 'Media' ? ['Book', 'Film'][number % 2] : actual.name;
   const id = `${named}:${hash('id', ...key) % 4}`;
   return { __typename: actual.name, ...(actual.getFields().id ? { id } : { identity: id }) };

@@ -25,9 +25,9 @@ export type Fault = (subgraph: string, response: SubgraphResponse) => SubgraphRe
 export interface ExecutionOptions {
   text: string;
   variables: Record<string, unknown>;
-  /** One of this many fields fails. 0 means that no field fails. */
+  /** About one in this many fields fails. 0 means that no field fails. */
   failOneIn?: number;
-  /** Whether the client takes deferred parts. Default: false. */
+  /** Whether the client accepts deferred parts. Default: false. */
   takesDeferred?: boolean;
   fault?: Fault;
 }

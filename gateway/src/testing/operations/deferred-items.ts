@@ -32,11 +32,11 @@ export const respond: Respond = ({ subgraph, query, variables }: SentRequest) =>
   return { data: { _entities: (variables.representations as { id: string }[]).map(({ id }) => entity(id)) } };
 };
 
-/** Creates an executor for three subgraphs that share items. */
+/** Creates an executor for three subgraphs with items and their owners. */
 export const open = (options: Partial<TestExecutorOptions> = {}) =>
   createTestExecutor({ subgraphs, respond, ...options });
 
-/** Executes an operation, and reads its parts as `[label, path, data, codes of errors]`. */
+/** Executes an operation, and reads its parts. Each error of a part is a pair of its path and its code. */
 export async function run(text: string, options: Partial<TestExecutorOptions> = {}, variables = {}) {
   const executor = open(options);
   const result = await executor.executeInParts(text, variables);

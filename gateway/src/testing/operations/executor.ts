@@ -108,7 +108,7 @@ export function createTestExecutor({
     async execute(text: string, variables: Record<string, unknown> = {}, limit: ResponseLimit | null = null) {
       return this.compile(text, variables).execute({ subgraphs: clients, variables, context, limit });
     },
-    /** Executes an operation for a client that takes deferred parts. */
+    /** Executes an operation for a client that accepts deferred parts. */
     async executeInParts(text: string, variables: Record<string, unknown> = {}, limit: ResponseLimit | null = null) {
       return this.compile(text, variables, true).execute({ subgraphs: clients, variables, context, limit });
     },

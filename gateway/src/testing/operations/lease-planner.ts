@@ -6,10 +6,7 @@ import { createPlanner, type Planner, type PlannerOptions } from '../../planning
  * memory.
  */
 const maxIdle = 2;
-/**
- * Operations wait longer than in production, because a busy machine takes more than 5 s to start the thread. A refused
- * query is no sign that an earlier subscription is active.
- */
+/** Operations wait longer than in production, because a busy machine may take more than 5 s to start the thread. */
 const patience = { waitTimeoutMs: 120_000, elapsedTimeoutMs: 120_000 };
 
 interface SharedPlanner {

@@ -2,11 +2,11 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { gzipSync } from 'node:zlib';
 
-/** The bytes of a response. `repeats` follows for as long as the gateway reads. */
+/** A response as raw bytes. */
 export interface HostileAnswer {
   name: string;
   bytes: string | Buffer;
-  /** Bytes that are sent repeatedly after `bytes`. */
+  /** Bytes that are sent repeatedly after `bytes`, for as long as the gateway reads. */
   repeats?: string;
   /** How the connection ends. Default: it is closed. */
   ending?: 'close' | 'reset' | 'hang';
@@ -21,7 +21,7 @@ export async function startHostileSubgraph() {
     socket.on('error', () => {});
     socket.once('close', () => sockets.delete(socket));
     socket.on('data', (data) => {
-      // The gateway sends JSON, so that a chunk with `}` at its end completes the request.
+      // The gateway sends JSON, so a chunk that ends with `}` completes the request.
       if (String(data).endsWith('}')) send(socket, answer);
     });
   });
@@ -65,7 +65,7 @@ const json = (text: string | Buffer, status = '200 OK', ...headers: string[]) =>
 const chunked = head('200 OK', 'content-type: application/json', 'transfer-encoding: chunked');
 const stack = 'Error: boom\\n    at resolve (/srv/people/src/resolvers.ts:12:3)';
 
-/** Responses to `{ hello }`, whose data is a string. */
+/** Responses to `{ hello }`, a field of type String. */
 export const hostileAnswers: readonly HostileAnswer[] = [
   { name: 'nothing', bytes: '' },
   { name: 'nothing, by a reset', bytes: '', ending: 'reset' },

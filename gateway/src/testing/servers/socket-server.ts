@@ -123,7 +123,7 @@ export async function startSocketServer(
   };
 }
 
-/** Returns the messages by which `startSocketServer` answers a query. */
+/** Returns the messages with which `startSocketServer` answers a query. */
 export function messagesOfQuery(id: string) {
   return [
     { id, type: 'next', payload: { data: { value: 1 } } },

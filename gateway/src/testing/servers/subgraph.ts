@@ -52,7 +52,7 @@ export function startHelloSubgraph(hello = 'hello from elsewhere') {
   return startSubgraph((response) => respondWith(response, { data: { hello } }));
 }
 
-/** Starts a proxy, by which a subgraph gets a second URL. */
+/** Starts a proxy, which gives a subgraph a second URL. */
 export function startSubgraphProxy(url: string) {
   return startSubgraph(async (response, body) => {
     const answer = await fetch(url, { method: 'POST', headers: json, body });

@@ -50,7 +50,7 @@ export interface Move {
   recipient?: { id: string };
 }
 
-/** The data and the behaviour of the subgraphs. A test may change it at any time. */
+/** The data and the behaviour of the subgraphs. A test may change both at any time. */
 export interface World {
   stored: Move[];
   storedThrough: number;
