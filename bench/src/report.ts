@@ -34,7 +34,7 @@ export function percentile(samples: readonly number[], share: number): number {
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
 }
 
-/** The results of a latency in milliseconds: median, p95, p99. */
+/** Returns the median, p95 and p99 of latencies in milliseconds. */
 export function latencies(name: string, samplesMs: readonly number[]): Result[] {
   return (
     [

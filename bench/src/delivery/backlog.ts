@@ -20,7 +20,7 @@ const settleMs = withinSeconds * 1_000;
 /**
  * Measures one delivery process on PostgreSQL, Redis and Kafka after an outage of one receiver, whose callbacks are all
  * stored and due. It measures how soon these callbacks are delivered. It also measures the latency of 100 callbacks per
- * second to 50 other receivers, before the backlog is delivered, during that time and after it.
+ * second to 50 healthy receivers: before, during and after the delivery of the backlog.
  */
 export async function backlog(): Promise<Report> {
   await using releases = new AsyncDisposableStack();

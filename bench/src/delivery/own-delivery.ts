@@ -46,7 +46,7 @@ export async function startOwnDelivery({ nameServer }: { nameServer: string }): 
       },
       port,
       readyPath: '/health/ready',
-      // Not pinned to a core, like the services of the benchmark `pipeline`.
+      // Not pinned to a core, as in the benchmark `pipeline`.
       pinned: false,
     }),
   );

@@ -98,8 +98,8 @@ function sortKeys(value: unknown): unknown {
 }
 
 /**
- * Computes by which factor our rate is higher than that of each other gateway, and by which factor our CPU time is
- * lower. CPU time depends less on other work of the machine.
+ * Compares us with each other gateway: how many times higher our rate is, and how many times lower our CPU time. CPU
+ * time depends less on other work of the machine.
  */
 function ratios(results: readonly Result[], contenders: readonly QueryContender[]): Result[] {
   const [own, ...others] = contenders;

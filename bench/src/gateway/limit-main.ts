@@ -3,8 +3,8 @@ import { Pool } from 'undici';
 import { operations } from './graph.ts';
 
 // Measures the best that a gateway can reach with this HTTP server and client. This process is no GraphQL server: it
-// executes plans that are written by hand. It only collects representations, sends each once, merges responses, and
-// writes the result.
+// executes plans that are written by hand. It only collects representations, sends each of them once, merges responses,
+// and writes the result.
 
 interface Owned {
   id: string;

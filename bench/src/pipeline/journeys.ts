@@ -15,7 +15,7 @@ export interface Journeys {
   arrived(requestId: string, arrival: Arrival): void;
   /** The accepted requests. */
   all(): Journey[];
-  /** Returns the number of requests whose code has not arrived by both ways. */
+  /** Returns the number of requests whose code has not arrived in both ways. */
   undelivered(): number;
   /** Waits until all codes are delivered, up to a time limit. */
   settle(withinMs: number): Promise<boolean>;

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 /** The folder of the peers: a separate project, because they need another version of graphql. */
 export const peersFolder = fileURLToPath(new URL('../../peers', import.meta.url));
 
-/** Installs the peers by their lockfile, unless they are installed already. */
+/** Installs the peers from their lockfile, unless they are installed already. */
 export async function installPeers(): Promise<void> {
   const changedAt = (file: string) => statSync(join(peersFolder, file), { throwIfNoEntry: false })?.mtimeMs ?? 0;
   if (changedAt('node_modules/.package-lock.json') > changedAt('package-lock.json')) return;

@@ -53,8 +53,8 @@ export interface CompileOptions {
 /** An operation that is compiled once and executed often. */
 export interface CompiledOperation {
   /**
-   * Executes the plan. If a subgraph fails, the result has an error for it. The result has the data of the primary
-   * part. Its `deferred` yields the deferred parts.
+   * Executes the plan. The failure of a subgraph becomes an error in the result. With `@defer`, the result has the data
+   * that is not deferred, and its `deferred` yields the rest.
    *
    * @param data data that need not be fetched, such as an event; the fetched data is merged into it
    * @throws CodedError OPERATION_TOO_COMPLEX for a response over the limit; RangeError for a response that is nested
@@ -114,7 +114,7 @@ export function compileOperation(options: CompileOptions): CompiledOperation {
     const { json, errors } = write(run, new Output(run.limit));
     return new JsonResult(json, errors);
   };
-  /** Starts all requests to subgraphs, and resolves when the requests of the primary part are done. */
+  /** Starts all requests to subgraphs. Resolves when the requests for data that is not deferred are done. */
   const executeInParts: CompiledOperation['execute'] = async (runOptions, data = {}) => {
     const run = new Run(runOptions, data);
     const written = Promise.withResolvers<void>();
@@ -172,7 +172,7 @@ function asGraphQLError({ code, message, path }: PlanError): GraphQLError {
   return new GraphQLError(message, { path, extensions: { code } });
 }
 
-/** Creates the function that replaces aliases of the plan in an error's path with the client's response keys. */
+/** Creates the function that restores the client's response keys in an error's path, where the plan uses aliases. */
 function createPathRestorer(renamedKeys: Plan['renamedKeys']): (error: GraphQLError) => GraphQLError {
   if (!renamedKeys) return (error) => error;
   const original = new Map(Object.entries(renamedKeys).map(([key, renamed]) => [renamed, key]));
@@ -195,8 +195,8 @@ interface CompiledStep {
 }
 
 /**
- * Starts each step as soon as the steps that it depends on are done. Returns one promise per step, which resolves when
- * the step is done.
+ * Starts each step (a request to a subgraph) as soon as the steps that it depends on are done. Returns one promise per
+ * step, which resolves when the step is done.
  */
 function startSteps(steps: readonly CompiledStep[], runOf: (part: string | null) => Run): Promise<void>[] {
   const done: Promise<void>[] = [];
@@ -221,7 +221,8 @@ function compileStep(supergraph: GraphQLSchema, step: Step): CompiledStep {
     async run(state) {
       try {
         await run(state);
-        // The part's data conflicts with data that was already sent. If the part has an error, that error explains it.
+        // Data of a deferred fragment conflicts with data that was already sent. An error that the fragment already has
+        // explains this.
         if (state.hasConflict && state.errors.length === 0)
           state.errors.push(...asFetchErrors(invalidResponse(subgraph), []));
       } catch (error) {

@@ -7,7 +7,7 @@ import { GraphQLError } from 'graphql';
 import type { GatewayContext } from '../context.ts';
 import { InvalidDocument } from '../request/invalid-document.ts';
 
-/** Replaces internal errors by coded ones that clients may see, and logs them with the request's id. */
+/** Replaces internal errors with coded errors that clients may see, and logs them with the request's id. */
 export interface FailureMask {
   maskErrors(errors: readonly GraphQLError[], context: GatewayContext): readonly GraphQLError[];
   /** Returns the error to throw in place of `error`. */

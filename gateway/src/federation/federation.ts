@@ -48,7 +48,7 @@ export interface Federation extends AsyncDisposable {
   readonly planner: Planner;
   /** Returns the `@override` labels and grants for which a request is planned. */
   planVariant(context: GatewayContext): PlanVariant;
-  /** Whether error messages contain no suggestions (`Did you mean "id"?`), which reveal names of the schema. */
+  /** Whether error messages omit suggestions (`Did you mean "id"?`), which reveal names of the schema. */
   readonly hideSuggestions: boolean;
   /**
    * Executes a query or a mutation.
@@ -60,14 +60,17 @@ export interface Federation extends AsyncDisposable {
   /**
    * Executes a subscription for one event.
    *
-   * @param event the data of the plan's primary fetch
+   * @param event the event's data. It replaces the subscription's own fetch in the plan
    */
   executeEvent(operation: ExecutableOperation, event: Data, context: GatewayContext): Promise<JsonResult>;
 }
 
 export interface FederationOptions {
   supergraphSdl: string;
-  /** Returns the data source of a subgraph, by its name in the supergraph. It is disposed with the federation. */
+  /**
+   * Returns the data source of a subgraph, by its name in the supergraph. The data source is disposed with the
+   * federation.
+   */
   dataSource(name: string): (Subgraph | GraphQLDataSource) & Partial<AsyncDisposable>;
   /** Whether validation errors may suggest names of the schema. Default: true. */
   suggestions?: boolean;

@@ -1,7 +1,7 @@
 import type { Log } from '@voucher-gateway/platform/process/log';
 import { createFederation, type Federation, type FederationOptions } from './federation.ts';
 
-/** A federation whose supergraph can be replaced while it serves. */
+/** A federation whose supergraph can be replaced while it serves requests. */
 export interface ReloadableFederation extends AsyncDisposable {
   /** The current federation. An operation continues to use the federation with which it started. */
   readonly current: Federation;

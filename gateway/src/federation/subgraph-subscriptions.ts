@@ -97,7 +97,7 @@ export function createUpstreams(options: UpstreamsOptions): Upstreams {
   };
 }
 
-/** Converts a subgraph's error. The default code is the one that errors of queries get from Apollo's executor. */
+/** Converts a subgraph's error. Without a code it gets DOWNSTREAM_SERVICE_ERROR, as in Apollo's gateway. */
 export function asDownstreamError({ message, path, extensions }: SubgraphError | GraphQLFormattedError): GraphQLError {
   return new GraphQLError(message ?? 'A subgraph failed.', {
     ...(path && { path }),

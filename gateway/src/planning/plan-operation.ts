@@ -61,7 +61,7 @@ export type PlanResult =
 
 export interface PlanOperationOptions {
   supergraphSdl: string;
-  /** Whether error messages contain no suggestions (`Did you mean "id"?`), which reveal names of the schema. */
+  /** Whether error messages omit suggestions (`Did you mean "id"?`), which reveal names of the schema. */
   hideSuggestions: boolean;
   /**
    * Whether an operation is refused if it has a field that the client may not see. Default: false, the field is null.
@@ -175,8 +175,8 @@ class Unreachable extends Error {
 const noGrants: Grants = { authenticated: false, scopes: [], policies: [] };
 
 /**
- * All rules of graphql-js and the rule of `@defer`, except that a subscription has a single root field. The gateway
- * checks that rule later, after it has evaluated `@skip` and `@include`.
+ * All rules of graphql-js and the rule of `@defer`, except the rule that a subscription has a single root field. The
+ * gateway checks that rule later, after it has evaluated `@skip` and `@include`.
  */
 const rules = [...specifiedRules.filter((rule) => rule !== SingleFieldSubscriptionsRule), deferRule];
 
@@ -188,8 +188,8 @@ function withoutOthers({ kind, definitions }: DocumentNode, operation: Operation
 }
 
 /**
- * Whether an error says that a limit was reached: of graphql-js for comparisons of fields with the same name, or of the
- * planner for selections.
+ * Whether an error says that a limit was reached. graphql-js limits comparisons of fields with the same name, and the
+ * planner limits selections.
  */
 function isAborted({ message }: Error): boolean {
   return message === 'Validation aborted.' || message.startsWith('Exceeded maximum recursive selections');

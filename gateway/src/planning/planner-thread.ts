@@ -41,8 +41,8 @@ const replacedWithinMs = 60_000;
 const startTimeoutMs = 60_000;
 
 /**
- * `starting`: a thread loads the supergraph, or the next start is delayed. `ready`: it can be sent requests. `asleep`:
- * there is no thread, because there is nothing to plan.
+ * `starting`: a thread loads the supergraph, or the next start is delayed. `ready`: the thread accepts requests.
+ * `asleep`: there is no thread, because there is nothing to plan.
  */
 type State =
   | { name: 'starting'; worker: Worker | null; timer: NodeJS.Timeout | undefined }

@@ -2,8 +2,9 @@ import { type DocumentNode, Kind } from 'graphql';
 import type { DocumentFault } from './plan.ts';
 
 /**
- * Variables that entity requests use for representations and for arguments from `@context`. A request with several has
- * numbered ones (`representations_1`). `__proto__` is reserved because it can't be a key of an object.
+ * Variables that entity requests use for representations and for arguments from `@context`. In a request with several
+ * `_entities` fields they are numbered (`representations_1`). `__proto__` is reserved because it can't be an ordinary
+ * key of the variables object.
  */
 const reserved = /^(?:(?:representations|contextualArgument_\d+_\d+)(?:_\d+)?|__proto__)$/;
 

@@ -12,7 +12,7 @@ import { createFetchSplitter } from './split-fetch.ts';
 type Requires = readonly QueryPlanSelectionNode[];
 
 /**
- * Creates the function that replaces the fields that `separateRequiredFields` added to a plan. In requests, an added
+ * Creates the function that replaces the added fields (see `separateRequiredFields`) in a plan. In requests, an added
  * field becomes an alias of the original field. In representations, it gets the original field's name. An entity fetch
  * that requires one field with different arguments is split.
  *

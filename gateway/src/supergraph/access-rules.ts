@@ -24,7 +24,7 @@ export interface AccessRules {
   allowsField(type: string, field: string, grants: Grants): boolean;
 }
 
-/** The directives with their arguments. A supergraph may import a directive under another name. */
+/** The access directives with their arguments. A supergraph may import a directive under another name. */
 const specs = [
   { name: 'authenticated', kind: 'authenticated', argument: '' },
   { name: 'requiresScopes', kind: 'scopes', argument: 'scopes' },

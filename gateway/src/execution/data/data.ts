@@ -1,6 +1,6 @@
 import type { RequestedKeys } from './requested-keys.ts';
 
-/** An object of a subgraph's response. Its keys are response keys, which clients choose: even `__proto__`. */
+/** An object in a subgraph's response. Clients choose its keys by aliases, even `__proto__`. */
 export type Data = Record<string, unknown>;
 
 export function isData(value: unknown): value is Data {
@@ -40,7 +40,8 @@ export type OnConflict = () => void;
  * Merges a response into the data of earlier responses. Objects, and lists of the same length, are merged; any other
  * value replaces the earlier one. `target` then shares nested objects of `source`.
  *
- * @param requested the response keys that the request selected: only they may replace earlier data. Default: all keys
+ * @param requested the response keys that the request selected: only these keys may replace earlier data. Default: all
+ *   keys
  * @param onConflict called if a value can't be merged with an earlier object or list, which is then kept. Default:
  *   null, the value replaces it
  */
@@ -97,8 +98,8 @@ function replace(earlier: object, value: unknown, onConflict: OnConflict | null)
 }
 
 /**
- * Copies data deeply, so that merging into the copy does not change the original. `count` is called per object and
- * list.
+ * Copies data deeply, so that merging into the copy does not change the original. `count` is called for each copied
+ * object and list.
  */
 export function copyData<T>(value: T, count: () => void): T {
   if (typeof value !== 'object' || value === null) return value;

@@ -49,7 +49,7 @@ function collect(value: unknown, path: PlanPath, index: number, found: Data[]): 
   } else if (step !== eachEntry) collect(readOwn(value as Data, String(step)), path, index + 1, found);
 }
 
-/** Finds the objects at a path, and the response path of each. Only errors need response paths. */
+/** Finds the objects at a path, each with its response path, which errors need. */
 export function pathsOfObjects(root: Data, path: PlanPath): Map<Data, ResponsePath> {
   const paths = new Map<Data, ResponsePath>();
   const walk = (value: unknown, index: number, at: ResponsePath): void => {

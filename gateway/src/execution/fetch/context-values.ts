@@ -54,8 +54,8 @@ function walk(
 }
 
 /**
- * Reads the value at a path from an object; `..` goes to the containing object. Undefined if the path has a condition
- * for another type.
+ * Reads the value at a path from an object; `..` goes to the containing object. Undefined if a type condition in the
+ * path does not match.
  */
 function readFrom(schema: GraphQLSchema, object: Data, around: readonly Data[], path: readonly string[]): unknown {
   let value: unknown = object;

@@ -33,7 +33,7 @@ export class EntityBatch {
   readonly #root: Data;
   /** For each representation, the objects that have it. */
   readonly receivers: Receiver[][] = [];
-  /** Objects whose entity an earlier fetch of this execution has returned. */
+  /** Objects whose entity was returned by an earlier fetch of this execution. */
   readonly known: { receiver: Receiver; entity: Data }[] = [];
   /** The representations, in the order of `receivers`. */
   readonly #texts: string[] = [];

@@ -113,8 +113,8 @@ function deliver(schema: GraphQLSchema, run: Run, subgraph: string, batch: Entit
 }
 
 /**
- * Merges an entity into an object, without sharing parts of the entity. A flat entity is copied only if output rewrites
- * may change it.
+ * Merges an entity into an object, without sharing the entity's nested objects. A flat entity is copied only if output
+ * rewrites may change it.
  */
 function completeByCopy(schema: GraphQLSchema, run: Run, receiver: Receiver, entity: Data): void {
   const mayChange = receiver.target.outputRewrites !== undefined || !isFlat(entity);
@@ -131,8 +131,8 @@ function complete(schema: GraphQLSchema, run: Run, { object, target }: Receiver,
 }
 
 /**
- * Sets `__typename`, on which rewrites may depend and which the request may not have selected. Then applies the
- * rewrites.
+ * Applies rewrites to an entity. Sets `__typename` before, because rewrites may depend on it and the request may not
+ * have selected it.
  */
 function rewriteEntity(
   schema: GraphQLSchema,

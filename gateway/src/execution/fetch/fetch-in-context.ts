@@ -18,12 +18,12 @@ import { compileEntityFetch, fetchBatches } from './fetch-entities.ts';
 import { compileRequest, type WriteRequest } from './request-body.ts';
 import type { Run } from './run.ts';
 
-/** Maximum number of cached request texts. There is one text per number of groups. */
+/** Maximum number of cached request texts. There is one text per number of `_entities` fields. */
 const maxKept = 20;
 
 /**
  * Compiles a step whose fields have arguments from their context (`@fromContext`). Entities with the same argument
- * values share one `_entities` field. One request has the `_entities` fields of all groups.
+ * values share one `_entities` field. One request contains all these `_entities` fields.
  */
 export function compileContextStep(schema: GraphQLSchema, step: Step, [entity]: readonly EntityFetch[]) {
   const { subgraph, context, query } = step;

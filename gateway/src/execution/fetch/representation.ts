@@ -11,7 +11,7 @@ type Requires = readonly QueryPlanSelectionNode[];
 
 /**
  * Compiles the selections that a fetch requires of its entities. A representation has the fields of each fragment that
- * matches the entity's type, if the entity has all of them.
+ * matches the entity's type, if the entity has all fields of the fragment.
  *
  * @param schema the supergraph
  */
@@ -29,13 +29,15 @@ export function compileRepresentation(
     const represent =
       compileFlat(schema, requires, rewrites, typeName) ??
       ((data) => representByRules(schema, requires, rewrites, data));
-    // Only known types are kept: a faulty subgraph may return any number of names.
+    // Only known types are cached, because a faulty subgraph may return any number of names.
     if (schema.getType(typeName)) ofType.set(typeName, represent);
     return represent(entity);
   };
 }
 
-/** Compiles the usual case, one fragment of leaf fields, to a concatenation of texts; null for any other case. */
+/**
+ * Compiles the usual case, a single fragment with leaf fields, to a concatenation of texts. Null for any other case.
+ */
 function compileFlat(
   schema: GraphQLSchema,
   requires: Requires,
@@ -56,7 +58,7 @@ function compileFlat(
   }
   if (!keys.has('__typename')) return () => null;
   const fields: { key: string; prefix: string; isInherited: boolean }[] = [];
-  // The value of `__typename` is constant, and becomes part of the text before the next value.
+  // The constant text before the next value. It contains `__typename` with its value, which is constant.
   let constant = '';
   for (const key of keys) {
     constant += `${constant === '' && fields.length === 0 ? '{' : ','}${JSON.stringify(key)}:`;

@@ -4,7 +4,7 @@ import type { SubgraphRequest } from '../subgraph/subgraph.ts';
 /** Writes a request of a step, from the client's variables and the JSON of the representations. */
 export type WriteRequest = (
   variables: Readonly<Record<string, unknown>>,
-  /** JSON texts of lists, by the name of their variable. */
+  /** JSON texts of representations and `@fromContext` arguments, by variable. */
   lists: readonly (readonly [variable: string, json: string])[],
 ) => SubgraphRequest;
 

@@ -18,7 +18,7 @@ export interface RunOptions {
   limit: ResponseLimit | null;
 }
 
-/** Objects and lists that may be copied per byte of the response limit: each takes at least two bytes of JSON. */
+/** Limit of copied objects and lists per byte of the response limit. Each takes at least two bytes of JSON (`{}`). */
 const copiesPerByte = 1 / 2;
 
 /** The state of one execution, or of one deferred part of it. */
@@ -38,12 +38,16 @@ export class Run {
    */
   readonly onConflict: OnConflict | null;
   hasConflict = false;
-  /** Entities that fetches of the same fields share: by `EntityFetch.sharedAs`, and then by representation. */
+  /**
+   * Fetched entities, by `EntityFetch.sharedAs` and then by representation. A later fetch of the same fields uses them.
+   */
   #shared: Map<string, Map<string, Data>> | null = null;
   #copies = 0;
   /** The run of the whole execution. It holds the shared entities and the number of copies of all parts. */
   readonly #whole: Run;
-  /** Resolves when fetched data may be merged; null if it may be merged immediately. */
+  /**
+   * Resolves when the primary part is written: a deferred part merges its data only then. Null for the primary part.
+   */
   readonly #mayMerge: Promise<void> | null;
 
   /**

@@ -3,7 +3,7 @@ import type { ResponsePath } from '../data/paths.ts';
 import type { Deferred, Output } from './output.ts';
 import { inAnyEntry, keyOf, problemErrors } from './problems.ts';
 
-/** The value of a deferred fragment of one object. */
+/** The value of a deferred fragment for one object. */
 export interface DeferredPart {
   /** The client's label; null if it has none. */
   label: string | null;
@@ -27,8 +27,8 @@ export interface DeferredPartsOptions {
   /** The errors of the primary part. */
   errors: readonly GraphQLError[];
   /**
-   * Resolves when the requests for a deferred fragment are done. It resolves to a function, whose first call returns
-   * the errors of these requests; later calls return none. Rejects if the operation failed.
+   * Waits for the requests of a deferred fragment. Resolves to a function that returns their errors at its first call,
+   * and none later. Rejects if the operation failed.
    */
   fetched(name: string): Promise<() => readonly GraphQLError[]>;
 }
@@ -103,9 +103,7 @@ export async function* writeDeferred({
 /** Maximum number of deferred fragments per path that an error is compared with. */
 const maxCandidates = 100;
 
-/**
- * Adds each error to the deferred fragment that it belongs to by its path, and returns the errors without a fragment.
- */
+/** Adds each error to the deferred fragment at its path. Returns the errors that belong to no deferred fragment. */
 export function assignErrors(
   errors: readonly GraphQLError[],
   deferred: readonly Deferred[],
@@ -134,7 +132,7 @@ export function assignErrors(
   });
 }
 
-/** Whether the next key of an error's path is a field that only the deferred fragment has. */
+/** Whether `key`, the next element of an error's path, is a field that only the deferred fragment has. */
 export function addsField({ fragment }: Deferred, key: string | number | undefined): boolean {
   return typeof key === 'string' && fragment.adds(key);
 }

@@ -61,8 +61,8 @@ export const writeIntrospection: Writer = checked(writeAny);
 export const writeNothing: Writer = () => null;
 
 /**
- * Creates the writer of `__typename` for objects of an abstract type. The interface's name, which a subgraph with
- * `@interfaceObject` returns, is reported as a problem.
+ * Creates the writer of `__typename` for objects of an abstract type. It rejects an interface's name, which subgraphs
+ * with `@interfaceObject` return.
  */
 export function typeNameWriter(schema: GraphQLSchema, type: GraphQLCompositeType): Writer {
   return checked((name) => {

@@ -83,7 +83,7 @@ export class Output {
     this.#deferred = null;
   }
 
-  /** Notes the deferred fragments of the current object. */
+  /** Records the deferred fragments of the current object. */
   defer(fragments: readonly DeferredFragment[], data: Data): void {
     const path = this.path.slice(0, this.depth);
     const pathLength = path.reduce<number>((sum, step) => sum + (typeof step === 'string' ? step.length + 3 : 2), 0);

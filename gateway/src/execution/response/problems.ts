@@ -4,7 +4,7 @@ import type { ResponsePath } from '../data/paths.ts';
 
 /**
  * Creates the errors for values that do not match the types of their fields. A value gets no error if another error
- * explains it: an error without a path, or at the value's path, above it or below it.
+ * explains it. Such an error has no path, or is at the value's path, above it or below it.
  */
 export function problemErrors(problems: readonly ResponsePath[], errors: readonly GraphQLError[]): GraphQLError[] {
   if (problems.length === 0 || errors.some(({ path }) => !path || path.length === 0)) return [];

@@ -24,7 +24,7 @@ export interface ShapesOptions {
   maxFields: number;
 }
 
-/** Returns the shape of an object type for these selection sets, compiled when it is first needed. */
+/** Returns the shape (the compiled form) of a type for these selection sets. It is compiled when it is first needed. */
 export type CompileShape = (type: GraphQLCompositeType, merged: readonly Selections[]) => ObjectShape;
 
 export function createShapes({ schema, maxFields }: ShapesOptions): CompileShape {

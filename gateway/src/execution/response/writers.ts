@@ -8,7 +8,7 @@ export interface FieldShape {
   key: string;
   /** The key in the merged data. It differs from `key` if the plan uses the client's key for another field. */
   dataKey: string;
-  /** The brace or comma before the field, and its key as JSON. */
+  /** The text before the field's value, such as `,"name":`. */
   prefix: string;
   /** Whether plain objects inherit a property with this name, so that only an own property may be read. */
   isInherited: boolean;
@@ -18,7 +18,7 @@ export interface FieldShape {
   write: Writer;
 }
 
-/** The fields of one type of object, in the order of the response. */
+/** The compiled selections of one object type: its fields in the order of the response. */
 export interface ObjectShape {
   fields: readonly FieldShape[];
   /** The object's fragments with `@defer`, which are written later; null if there are none. */

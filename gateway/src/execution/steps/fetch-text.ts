@@ -1,6 +1,6 @@
 import { type DefinitionNode, Kind, type OperationDefinitionNode, parse } from 'graphql';
 
-/** The parts of an entity fetch's text. */
+/** The parsed text of an entity fetch. */
 export interface FetchText {
   /** The definitions of the client's variables, by name. */
   variables: ReadonlyMap<string, string>;
@@ -26,7 +26,7 @@ export function readFetchText(query: string): FetchText | null {
   };
 }
 
-/** Returns a text that is equal for fetches of the same fields. */
+/** Returns the text of the fetched fields, to compare fetches. */
 export function fieldsOf({ selection, fragments }: FetchText): string {
   return [selection, ...fragments.values()].join(' ');
 }

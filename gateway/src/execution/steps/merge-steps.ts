@@ -3,15 +3,14 @@ import { scheduleSteps } from './schedule.ts';
 import type { EntityFetch, Step } from './steps.ts';
 
 /**
- * Merges entity fetches that can be sent to one subgraph at the same time into one request. Fetches of the same fields
- * become one `_entities` field with all their representations. Each other fetch becomes a separate `_entities` field.
- * Fetches of different deferred parts are never merged.
+ * Merges into one request the entity fetches that can be sent to a subgraph at the same time. Fetches of the same
+ * fields become one `_entities` field with all their representations. Each other fetch becomes a separate `_entities`
+ * field. Fetches of different deferred parts are never merged.
  */
 export function mergeSteps(steps: readonly Step[]): Step[] {
   const parts = [...Map.groupBy(steps.keys(), (index) => steps[index]?.part).values()];
   const levels: number[] = [];
-  // The first level of the next part. Its levels come after all levels of the earlier parts, so that parts share no
-  // level.
+  // The first level of the next deferred part. Parts share no level, so that their fetches are not merged.
   let first = 0;
   for (const indexes of parts) {
     const scheduled = scheduleSteps(indexes.map((index) => within(indexes, steps[index] as Step)));
@@ -73,7 +72,7 @@ function mergeEntitySteps(steps: readonly Step[]): Step | null {
   if (!first || names.some((name) => ownVariable.test(name))) return null;
   const entities = [...fetches.values()];
   const [only] = entities;
-  // All steps fetch the same fields, so that the text of the first step serves for all steps.
+  // All steps fetch the same fields, so the text of the first step is used for all.
   if (entities.length === 1 && only)
     return { ...first, entities: [{ ...only, key: '_entities', variable: 'representations' }], variables: names };
   const definitions = [...entities.map(({ variable }) => `$${variable}:[_Any!]!`), ...variables.values()].join();

@@ -19,7 +19,7 @@ const maxPathLength = 200;
 /** Error messages are cut to this number of characters. */
 const maxMessageLength = 2_000;
 
-/** Extensions that are nested more deeply are dropped, because serialisers recurse into them. */
+/** Extensions nested deeper than this are dropped, because serialisers recurse into them. */
 const maxExtensionsNesting = 100;
 
 /** A subgraph's GraphQL response. */
@@ -63,8 +63,8 @@ function readErrors(errors: unknown): SubgraphError[] | null {
 }
 
 /**
- * Drops three kinds of extensions: `http`, which Apollo Server would apply to the whole response, a code that is not a
- * string, and deeply nested values.
+ * Drops a code that is not a string, and all other extensions if they are nested too deeply. Also drops `http`, which
+ * Apollo Server would apply to the whole response.
  */
 function readExtensions({ http: _http, code, ...rest }: Record<string, unknown>): Record<string, unknown> {
   return { ...(typeof code === 'string' && { code }), ...(!isNestedDeeper(rest, maxExtensionsNesting) && rest) };

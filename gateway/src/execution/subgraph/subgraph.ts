@@ -4,7 +4,7 @@ import type { SubgraphResponse } from './subgraph-response.ts';
 /** A subgraph, as the executor calls it. */
 export interface Subgraph {
   /**
-   * Sends a request, and resolves to the response, whose data the executor may change.
+   * Sends a request. The executor may change the data of the response.
    *
    * @throws GraphQLError with a public code if there is no response; the signal's reason if the client's signal was
    *   aborted

@@ -31,8 +31,8 @@ export interface SocketServices {
 }
 
 /**
- * Starts a real server with our WebSocket transport and test operations: `query` returns `{"value": 1}`, and
- * `subscription` the events that the test sends to its subscribers.
+ * Starts a real server with our WebSocket transport and two test operations. `query` returns `{"value": 1}`.
+ * `subscription` returns the events that the test sends to its subscribers.
  */
 export async function startSocketServer(
   services: Partial<SocketServices> = {},
