@@ -221,8 +221,8 @@ function compileStep(supergraph: GraphQLSchema, step: Step): CompiledStep {
     async run(state) {
       try {
         await run(state);
-        // Data of a deferred fragment conflicts with data that was already sent. An error that the fragment already has
-        // explains this.
+        // Data of a deferred fragment conflicts with sent data. This is reported, unless the fragment already has an
+        // error.
         if (state.hasConflict && state.errors.length === 0)
           state.errors.push(...asFetchErrors(invalidResponse(subgraph), []));
       } catch (error) {

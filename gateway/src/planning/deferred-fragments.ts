@@ -31,7 +31,7 @@ export function nameDeferred(definition: Definition): Map<ASTNode, string> {
   return names;
 }
 
-/** Returns the name of the deferred fragment of a label in the plan: `F:0` for `F:0#3`. See `separateDeferred`. */
+/** Reads the name of a deferred fragment from a label in the plan: `F:0` from `F:0#3`. See `separateDeferred`. */
 export function nameOfLabel(label: string): string {
   return label.slice(0, label.lastIndexOf('#'));
 }
