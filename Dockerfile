@@ -27,10 +27,10 @@ WORKDIR /app
 # The whole folder is copied, so that the workspaces in node_modules stay links: Node strips types only of files outside
 # node_modules.
 COPY --from=build --chown=root:root /app /app
-# The folder for the simulated provider's state, on which a volume is mounted.
+# The mount point of the volume with the simulated provider's state.
 RUN mkdir /state && chown node:node /state
 USER node
-# The entry point is not npm, which does not forward signals. The launcher is replaced by the service.
+# npm would not forward signals. The launcher run.js replaces itself with the service.
 ENTRYPOINT ["node", "scripts/run.js"]
 CMD ["gateway/src/main.ts"]
 HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=12 \

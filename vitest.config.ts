@@ -25,8 +25,8 @@ const maxWorkers = Math.min(4, Math.ceil(totalmem() / 2e9));
 
 export default defineConfig({
   resolve: {
-    // All imports get the same copy of graphql. Otherwise CommonJS and ESM modules would each load one, and its checks by
-    // instanceof would fail.
+    // All imports get the same copy of graphql. Without this, CommonJS and ESM modules would load two copies. Each copy
+    // rejects objects of the other one, because it checks them with instanceof.
     alias: [{ find: /^graphql$/, replacement: 'graphql/index.js' }],
   },
   test: {

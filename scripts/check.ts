@@ -3,8 +3,8 @@ import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
 /**
- * `npm run check`: all checks that do not run the product, concurrently. The output of a check is printed when the
- * check has ended.
+ * `npm run check` runs all checks that do not run the product, concurrently. The output of a check is printed when the check
+ * has ended.
  */
 const steps: [name: string, command: string, ...args: string[]][] = [
   ['types', 'tsc', '-p', '.'],

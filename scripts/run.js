@@ -10,7 +10,7 @@ const args = [...nodeOptions, ...process.execArgv, ...process.argv.slice(2)];
 // Compiled code is cached for the next start, which then takes less time and memory. If the folder can't be written,
 // nothing is cached.
 const compileCache = fileURLToPath(new URL('../node_modules/.cache/compiled', import.meta.url));
-// With two arenas glibc keeps 10 to 24 MiB less per process (docs/reliability.md).
+// With two memory arenas, glibc keeps 10 to 24 MiB less per process (docs/reliability.md).
 const env = { NODE_COMPILE_CACHE: compileCache, MALLOC_ARENA_MAX: '2', ...process.env };
 if (process.execve) process.execve(process.execPath, [process.execPath, ...args], env);
 

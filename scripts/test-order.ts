@@ -7,7 +7,7 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const longest =
   /\/e2e\/src\/|\/(embedded\/topics|sms\/status-callbacks|voucher-integration\/src\/retry|resume\/reconnects|endpoints\/isolation|attempts\/(killed|recovery)|planning\/planner)\.test\.ts$/;
 
-/** Sorts test files so that those that take longest start first. They would otherwise run alone at the end. */
+/** Starts the slowest test files first. At the end of the run, each would run alone. */
 export class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files);

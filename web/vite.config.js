@@ -14,7 +14,7 @@ export default defineConfig({
     // No asset is inlined, because the Content-Security-Policy allows no `data:` URLs.
     assetsInlineLimit: 0,
   },
-  // `npm run dev -w @voucher-gateway/web` serves the page by itself, beside a gateway on its usual port.
+  // With `npm run dev -w @voucher-gateway/web`, Vite serves the page and forwards these paths to a gateway on port 8080.
   server: { proxy: Object.fromEntries(['/graphql', '/receivers'].map((path) => [path, gateway(path)])) },
 });
 

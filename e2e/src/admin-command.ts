@@ -7,7 +7,7 @@ import { cleanEnvironment, optionsOfShortLived } from './standalone-process.ts';
 
 const thisInstallation = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Runs `npm run admin -- <words>`. `installation` is the folder of the installation. Default: this repository. */
+/** Runs `npm run admin -- <words>` in the folder `installation`. Default: this repository. */
 export const runAdmin = (environment: Environment, words: string[], installation?: string) =>
   runCommand('admin-main.ts', environment, words, installation);
 

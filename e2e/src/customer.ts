@@ -20,7 +20,7 @@ export interface Callback {
   data: Record<string, string>;
 }
 
-/** Resolves with the next event of a subscription; rejects with its errors. */
+/** Resolves with the next event of a subscription. Rejects if the subscription has ended, or if the event has errors. */
 // biome-ignore lint/suspicious/noExplicitAny: the type depends on the query
 export type NextEvent = () => Promise<any>;
 

@@ -24,7 +24,10 @@ export interface FollowedVoucher {
   code: string;
 }
 
-/** A client that follows its vouchers over several gateways. When its connection is lost it resumes after its cursor. */
+/**
+ * A client that subscribes to its vouchers. After a lost connection it connects to the next gateway and resumes from its
+ * cursor.
+ */
 export interface Follower extends AsyncDisposable {
   /** Ids of the vouchers, in order of arrival. */
   readonly seen: readonly string[];
@@ -55,7 +58,7 @@ export function startFollower({
   let isOver = false;
   let leave = () => {};
 
-  /** Follows on one connection until it ends. Returns whether it had events. */
+  /** Subscribes on one connection until that connection ends. Returns whether events arrived on it. */
   const follow = async () => {
     let isMine = false;
     let isOpen = false;

@@ -1,4 +1,4 @@
-/** Production settings, except for the needs of tests: local callback receivers, introspection, quick shutdown. */
+/** Production settings, with exceptions for tests: local callback receivers, introspection, and a quick shutdown. */
 export const productionEnvironment = {
   SECRETS_KEY: Buffer.alloc(32, 7).toString('base64'),
   NODE_ENV: 'production',

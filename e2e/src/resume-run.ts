@@ -11,7 +11,7 @@ export interface ResumeRunOptions {
   events: number;
   /** Approximate number of times that the follower drops its connection. */
   reconnects: number;
-  /** Number of vouchers that the follower sees between two kills, or more while a killed gateway starts. */
+  /** A gateway is killed each time the follower has seen this many vouchers, but never while another one still restarts. */
   killEvery: number;
 }
 
@@ -84,8 +84,8 @@ export async function storedVouchers({ token }: Customer, gatewayUrl: string): P
 }
 
 /**
- * Measures promise F. A client follows its vouchers over three gateways and drops its connection at random. At the same
- * time one gateway after another is killed with `kill -9` and restarted.
+ * Measures promise F (docs/reliability.md). A client follows its vouchers over three gateways and drops its connection at
+ * random. At the same time one gateway after another is killed with `kill -9` and restarted.
  */
 export async function runResume(system: DistributedStack, options: ResumeRunOptions): Promise<ResumeLedger> {
   const { events, reconnects, killEvery } = options;

@@ -109,8 +109,8 @@ export function cleanEnvironment(environment: Record<string, string | undefined>
 const endWithParent = `data:text/javascript,process.once('disconnect',()=>process.exit(1));process.channel?.unref()`;
 
 /**
- * In a process that lives for seconds, optimizing PostgreSQL's WebAssembly costs more time than it saves: a fifth of a
- * start.
+ * `--liftoff-only` turns off V8's optimization of WebAssembly. For PostgreSQL in a process that lives for seconds, the
+ * optimization takes a fifth of the start and saves less.
  */
 export const optionsOfShortLived: readonly string[] = ['--liftoff-only'];
 

@@ -1,4 +1,4 @@
-"""Receives callbacks: verifies each, handles each once, and answers soon. Standard library only, Python 3.9 or newer.
+"""An example receiver. It verifies each callback, handles each only once, and responds quickly. It needs only Python 3.9.
 
     CALLBACK_SECRET=whsec_… PORT=3000 python3 receiver.py
 """
@@ -17,18 +17,19 @@ KEY = base64.b64decode(os.environ["CALLBACK_SECRET"].removeprefix("whsec_"))
 TOLERANCE_SECONDS = 300
 MAX_BODY_BYTES = 20_000
 
-# The ids that were handled. In production a table with a unique column, written in the transaction that handles.
+# Ids of handled callbacks. In production, store them in a table with a unique column, in the transaction that handles the
+# event.
 handled = set()
 lock = threading.Lock()
 
 
 def is_valid(webhook_id, timestamp, signatures, body):
-    """Whether one of the signatures, separated by spaces, is ours, and the timestamp is at most 5 minutes off."""
+    """Whether one of the space-separated signatures is valid, and the timestamp is at most 5 minutes off."""
     if not timestamp.isascii() or not timestamp.isdigit() or abs(time.time() - int(timestamp)) > TOLERANCE_SECONDS:
         return False
     signed = webhook_id.encode() + b"." + timestamp.encode() + b"." + body
     expected = b"v1," + base64.b64encode(hmac.new(KEY, signed, hashlib.sha256).digest())
-    # A loop that compares all of them in constant time.
+    # A list, and not a generator, so that all signatures are compared. Each comparison takes constant time.
     return any([hmac.compare_digest(expected, each.encode()) for each in signatures.split(" ")])
 
 

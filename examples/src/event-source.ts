@@ -1,8 +1,8 @@
 import { type VoucherEvent, vouchers, type WatchOptions } from './watch.ts';
 
 /**
- * Watches vouchers with the browser's EventSource, without a library. An EventSource reconnects by itself, with the
- * last event's id, which is the event's cursor. Returns a function that stops the client.
+ * Watches vouchers with the browser's EventSource, without a library. An EventSource reconnects by itself. It then sends the
+ * id of the last event, which is that event's cursor. Returns a function that stops the client.
  */
 export function watchVouchers({ url, token, after, onVoucher, onEnd }: WatchOptions): () => void {
   const search = new URLSearchParams({

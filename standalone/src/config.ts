@@ -9,7 +9,7 @@ import { integrationSettings, providerRequestsOutliveTopics } from '@voucher-gat
 import { vpsMockSettings } from '@voucher-gateway/vps-mock/config';
 import { z } from 'zod';
 
-/** Settings that `npm start` itself sets: the addresses of its parts. */
+/** Settings of services that `npm start` sets itself, such as their addresses. Users can't set them. */
 const filledIn = [
   'PORT',
   'VPS_STATE_FILE',

@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { createDistributedStack } from './distributed.ts';
 import { welcome } from './welcome.ts';
 
-// `npm run start:distributed`: one process per service, on the engines of the environment.
+// `npm run start:distributed` starts one process per service, with the engines that the environment variables name.
 process.once('SIGINT', () =>
   process.stdout.write('\nStopping: what runs is finished first. Ctrl-C again forces it.\n'),
 );
@@ -18,8 +18,8 @@ await run(
     // Unlike services, this launcher does not default to production, because it is for developers.
     const read = readEnvironment();
     const environment = { LOG_LEVEL: 'warn', ...read, NODE_ENV: read.NODE_ENV?.trim() || 'development' };
-    // Each service reads its settings itself. Missing engines are reported here, so that they are reported once, with
-    // instructions.
+    // Each service reads its settings itself. Missing settings of engines are reported here, once and with instructions, and
+    // not by every service.
     try {
       readConfig(
         z.object({ ...databaseSettings, ...keyValueSettings, ...topicsSettings, ...secretsSettings }),

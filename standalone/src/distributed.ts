@@ -28,7 +28,7 @@ const entryFiles: Record<ServiceName, string> = {
   gateway: 'gateway/src/main.ts',
 };
 
-/** All services as processes, on the engines of the environment. */
+/** Every service as a separate process, with the engines that the environment variables name. */
 export interface DistributedStack extends Stack {
   readonly urls: Readonly<Record<ServiceName, string>>;
   readonly services: Readonly<Record<ServiceName, ServiceProcess>>;
@@ -93,16 +93,16 @@ export async function createDistributedStack(options: DistributedOptions): Promi
   >;
   releases.defer(async () => {
     processes.noteStopping();
-    // Services stop in reverse order, concurrently where possible: first the gateway, which ends the intake, then the
-    // services that it calls.
+    // The gateway stops first, which ends new requests. Then voucher-integration stops, and then all other services
+    // concurrently.
     for (const name of ['gateway', 'voucher-integration'] as const) await services[name].kill('SIGTERM');
     await processes.stopAll(stageMs);
   });
 
   const isOurs = (name: ServiceName) => name !== 'vps-mock' || environment.VPS_URL === undefined;
   const wanted = serviceNames.filter(isOurs);
-  // The other services start after `user`, because they need its public keys. They start concurrently, because locks
-  // order their migrations.
+  // The services start concurrently, because locks order their migrations. Services that need the public keys of `user`
+  // fetch them once `user` responds.
   await Promise.all(wanted.map((name) => services[name].start()));
   const owned = releases.move();
   return {

@@ -7,9 +7,10 @@ import { userSecrets } from '@voucher-gateway/subgraph-user/tables';
 import type { StandaloneConfig } from './config.ts';
 
 /**
- * Opens the box for secrets of `npm start`. With SECRETS_KEY, the box encrypts with that key, and can also decrypt with
- * the key in DATA_DIR. Without SECRETS_KEY, it uses the key in DATA_DIR, which is created if the database has no
- * secrets yet.
+ * Creates the box that encrypts secrets in the database of `npm start`.
+ *
+ * - With SECRETS_KEY, the box encrypts with that key. It can also decrypt with the key file in DATA_DIR.
+ * - Without SECRETS_KEY, the box uses the key file in DATA_DIR. The file is created if the database has no secrets yet.
  *
  * @throws CodedError SECRETS_KEY_WRONG
  */

@@ -9,7 +9,7 @@ export interface CommandResult {
 }
 
 /**
- * Runs a process's command and prints its result. The exit code is 0 if everything was done, else 1. For an invalid
+ * Runs an operator's command and prints its result. The exit code is 0 if everything was done, else 1. For an invalid
  * command it prints the usage and the code is 2.
  *
  * @param explain returns a text to add to the message of a failure. Default: none

@@ -11,7 +11,7 @@ import { startFollower } from '../follower.ts';
 import { requestSomehow, storedVouchers } from '../resume-run.ts';
 import { startDistributed } from './system.ts';
 
-/** The commands of the runbook, each as a list of words. */
+/** Returns the commands of the runbook for a deleted topic, each as a list of words. */
 async function runbookCommands(): Promise<string[][]> {
   const text = await readFile(new URL('../../../docs/runbooks.md', import.meta.url), 'utf8');
   const section = text.split('## A topic that was deleted\n')[1]?.split('\n## ')[0] ?? '';
@@ -20,7 +20,7 @@ async function runbookCommands(): Promise<string[][]> {
 
 it('runbook: the messages of a deleted topic are recovered', { timeout: 400_000 }, async () => {
   const releases = new AsyncDisposableStack();
-  // The system is disposed here, because the log of a failed test is printed before it.
+  // `onTestFinished` runs after the hook that prints the system's log. Only then may the system, with its log, be removed.
   onTestFinished(() => releases.disposeAsync());
   const system = releases.use(await startDistributed({ VPS_PROFILE: 'fast', DRAIN_WINDOW: '1ms' }));
   const { KAFKA_BROKERS } = realEngines();
@@ -38,7 +38,7 @@ it('runbook: the messages of a deleted topic are recovered', { timeout: 400_000 
   const follower = releases.use(startFollower({ token: customer.token, after: cursor, nextGateway }));
   await expect.poll(async () => (await stored()).length).toBe(1);
 
-  // The lock keeps three codes in the topic, not yet in the database, until the topic is deleted below.
+  // Because of the lock, voucher can't store the next three codes. They are only in the topic, which is deleted below.
   await database.query('begin');
   await database.query('lock table voucher.voucher in share mode');
   for (const _code of [1, 2, 3]) await requestSomehow(customer, nextGateway);

@@ -22,7 +22,7 @@ import { type Accepted, expectPromisesKept, keepRequesting } from './kept-promis
 import { showOnFailure } from './service-logs.ts';
 import { servicePorts } from './service-ports.ts';
 
-// Folder of the engines. This suite starts separate engines, because it kills them.
+// Folder with the engines' data. This suite starts separate engines, because it kills them.
 let folder: string;
 let engines: Engines;
 let stack: DistributedStack;
@@ -30,7 +30,7 @@ let releases: AsyncDisposableStack;
 
 const expectKept = (accepted: readonly Accepted[]) => expectPromisesKept(accepted, stack, engines.postgres.url);
 
-/** The readiness of a service and its engines. */
+/** Returns the status of a service's `/health/ready`, and the state of each engine in its response. */
 async function readiness(name: ServiceName) {
   const response = await fetch(`${stack.urls[name]}/health/ready`);
   return [response.status, ((await response.json()) as { engines: Record<string, string> }).engines];
@@ -174,7 +174,7 @@ describe('faults, one process per service', { timeout: 300_000 }, () => {
     await expectKept([{ requestId: again.id, customer }]);
   });
 
-  // Regression: no service started while Kafka was down, or became ready again.
+  // Regression: while Kafka was down no service started, and afterwards no service became ready.
   it('at the start: services wait for Redis and Kafka, and serve what they can', async () => {
     await using customer = await startCustomer(stack);
     await stopEngine('kafka');
@@ -222,7 +222,7 @@ describe('faults, one process per service', { timeout: 300_000 }, () => {
   });
 });
 
-/** Freezes every engine, with all processes of PostgreSQL. Disposing continues them. */
+/** Freezes every engine, including all processes of PostgreSQL. Disposing resumes the engines. */
 async function freezeEngines(): Promise<Disposable> {
   const client = new pg.Client({ connectionString: engines.postgres.url });
   await client.connect();

@@ -6,7 +6,8 @@ import { startCustomer } from '../customer.ts';
 import { type DistributedSystem, startDistributed } from './system.ts';
 
 /**
- * For each topic, the groups that must bury each message. Gateways are not listed, because they read topics with tails.
+ * The consumer groups that must send every hostile message of a topic to the dead-letter topic. Gateways are not listed,
+ * because their tails skip such messages.
  */
 const readers: Readonly<Record<string, readonly string[]>> = {
   'request-code': ['delivery', 'voucher-integration'],
@@ -63,7 +64,10 @@ describe('hostile messages on real topics', { timeout: 300_000 }, () => {
   });
   afterAll(() => system?.[Symbol.asyncDispose]());
 
-  /** The groups that have buried each attack, by topic. */
+  /**
+   * Reads the dead-letter topics. Maps `<topic>: <attack>` to the groups that have sent the message there, each with its
+   * error.
+   */
   async function readDeadLetter(resources: AsyncDisposableStack) {
     const buried = new Map<string, string[]>();
     const consumer = kafka().consumer({ groupId: `${system.topicPrefix}hostile`, maxBytesPerPartition: 10_485_760 });

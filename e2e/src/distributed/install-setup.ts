@@ -8,7 +8,7 @@ import type { TestProject } from 'vitest/node';
 
 declare module 'vitest' {
   export interface ProvidedContext {
-    /** Folder of a production install for this run, built like the image. */
+    /** Folder of this run's production install, which is built with the commands of the Dockerfile. */
     installation: string;
   }
 }
@@ -34,7 +34,7 @@ export default async function setup(project: TestProject) {
   return () => owned.disposeAsync();
 }
 
-/** The commands of the stage `build`. */
+/** Returns the RUN commands of the Dockerfile's stage `build`. */
 function buildSteps(dockerfile: string): string[] {
   const [, stage = ''] = /^FROM \S+ AS build$([\s\S]*?)^FROM /m.exec(dockerfile) ?? [];
   const steps = [...stage.matchAll(/^RUN (.+)$/gm)].map(([, command = '']) => command);
@@ -43,8 +43,8 @@ function buildSteps(dockerfile: string): string[] {
 }
 
 /**
- * Returns an environment with this Node first in PATH, with packages from npm's cache, and without the variables of the
- * outer npm.
+ * Returns the environment for npm. This Node is first in PATH, and packages come from npm's cache if possible. Variables
+ * that the npm of this test run has set are removed.
  */
 function npmEnvironment(): NodeJS.ProcessEnv {
   const { NODE_ENV, ...inherited } = process.env;

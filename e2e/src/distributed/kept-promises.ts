@@ -6,15 +6,15 @@ import type { Customer } from '../customer.ts';
 import { findOrder, readOrders } from '../provider-ledger.ts';
 import type { System } from '../system.ts';
 
-/** An accepted request, as seen from outside. */
+/** A request that the gateway has accepted. */
 export interface Accepted {
   requestId: string;
   customer: Customer;
 }
 
 /**
- * Checks promises A, B and C from outside: by the client's responses, the provider's orders, the receiver's calls and the
- * stored rows.
+ * Checks promises A, B and C (docs/reliability.md) from outside. It compares the accepted requests with the provider's
+ * orders, the callbacks to the receiver, and the stored rows.
  */
 export async function expectPromisesKept(
   accepted: readonly Accepted[],

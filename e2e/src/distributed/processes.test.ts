@@ -37,15 +37,15 @@ describe('services as processes', { timeout: 300_000 }, () => {
   it('are ready, use little memory, and stop on SIGTERM within their deadline', async () => {
     await using installation = await installDistributed();
     await using system = await installation.start();
-    // Without a SUPERGRAPH there is nothing to reload.
+    // The gateway must survive SIGHUP also without SUPERGRAPH, when there is no file to reload.
     process.kill(system.pidOf('gateway') ?? Number.NaN, 'SIGHUP');
     for (const name of serviceNames) {
       const { status } = await fetch(`${system.urls[name]}/health/live`);
       expect(status).toBe(200);
       const residentMiB =
         Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${system.pidOf(name)}/status`, 'utf8'))?.[1]) / 1_024;
-      // The gateway may use more, because its planner's thread has a second copy of the supergraph. A first start takes
-      // up to 20 MiB more, to strip types and fill the compile cache.
+      // The gateway may use more, because the thread of its query planner has a second copy of the supergraph. The first
+      // start takes up to 20 MiB more, to strip types and fill the compile cache.
       expect(residentMiB, `${name} holds ${residentMiB} MiB`).toBeLessThan(name === 'gateway' ? 300 : 220);
     }
     for (const name of [...serviceNames].reverse()) {
@@ -56,7 +56,7 @@ describe('services as processes', { timeout: 300_000 }, () => {
   });
 
   it('are not ready if another process responds on their port', async () => {
-    // Regression: a stack used the voucher service of another stack, until the other stack stopped.
+    // Regression: a stack used another stack's voucher service, which listened on the same port.
     await using installation = await installDistributed();
     await using system = await installation.start();
     await system.kill('vps-mock', 'SIGTERM');

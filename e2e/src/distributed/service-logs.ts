@@ -4,7 +4,7 @@ import { afterEach } from 'vitest';
 const files = new Set<string>();
 const shownBytes = 20_000;
 
-/** Prints the end of this log for each failed test, until disposed. */
+/** Prints the end of the log after each failed test, until disposed. */
 export function showOnFailure(logFile: string): Disposable {
   files.add(logFile);
   return { [Symbol.dispose]: () => void files.delete(logFile) };

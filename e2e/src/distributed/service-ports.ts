@@ -7,10 +7,7 @@ const portsPerWorker = 5_000;
 
 let next = 0;
 
-/**
- * Returns a port for each service. Each worker has a range of ports, because concurrent test files start services at
- * the same time.
- */
+/** Returns a port for each service. Each worker has a separate range of ports, because test files run concurrently. */
 export async function servicePorts(): Promise<Record<string, number>> {
   const worker = Number(process.env.VITEST_POOL_ID);
   // The test files of a worker run in sequence. They get different ports, because services of the previous file may

@@ -47,14 +47,14 @@ describe('resume: a client sees each voucher once', { timeout: 300_000 }, () => 
       follower: resources.use(startFollower({ token: customer.token, after: cursor, nextGateway: gateway, patience })),
     };
   };
-  /** Checks that all requested vouchers are stored, and were seen in the same order. */
+  /** Checks that `count` vouchers of the customer are stored, and that the follower saw them in the same order. */
   const expectAllSeen = async ({ customer, follower }: Followed, count: number) => {
     const stored = () => storedVouchers(customer, system.gatewayUrl);
     await expect.poll(async () => (await stored()).length).toBe(count);
     await expect.poll(() => follower.seen).toEqual(await stored());
     expect(follower.refusals).toEqual([]);
   };
-  /** Stops the store's progress: until it is disposed, the subgraph responds, but stores nothing. */
+  /** Locks the table of vouchers until disposed. Meanwhile the voucher subgraph responds, but can't store vouchers. */
   const holdStore = async (): Promise<AsyncDisposable> => {
     await database.query('begin');
     await database.query('lock table voucher.voucher in share mode');
@@ -98,7 +98,8 @@ describe('resume: a client sees each voucher once', { timeout: 300_000 }, () => 
       await using _held = await holdStore();
       await requestMany(all, 5);
       await admin.createPartitions({ topicPartitions: [{ topic, count: 6 }] });
-      // After a restart voucher-integration uses the new partitions at once. Readers find them within seconds.
+      // After its restart, voucher-integration publishes to the new partitions. Consumers find the new partitions within
+      // seconds.
       await system.kill('voucher-integration', 'SIGTERM');
       await system.start('voucher-integration');
       await requestMany(all, 5);

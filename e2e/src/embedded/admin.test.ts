@@ -33,7 +33,7 @@ it('admin: ends sessions and revokes a key while the stack is stopped', async ()
   expect([await codeFor(ann), await codeFor(bob)]).toEqual(['UNAUTHENTICATED', 'UNAUTHENTICATED']);
   await using carl = await startCustomer(stack);
   expect(await codeFor(carl)).toBe('OK');
-  // Three starts of the stack and three processes took 190 s on a machine with a load of 30.
+  // The three starts of the stack and the three commands took 190 s on a machine with a load of 30.
 }, 600_000);
 
 it('admin: prints its usage, and exits with 2', async () => {

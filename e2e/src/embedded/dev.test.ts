@@ -8,7 +8,7 @@ import { createPreparedSetup } from './system.ts';
 
 const root = fileURLToPath(new URL('../../..', import.meta.url));
 
-/** Creates a working copy, so that changing its files does not affect other tests. It shares the installed packages. */
+/** Copies the repository, so that the test can change files. The copy shares the installed packages. */
 async function makeWorkingCopy() {
   const folder = await mkdtempDisposable(join(tmpdir(), 'voucher-gateway-dev-'));
   const inCopy = (path: string) => join(folder.path, path);

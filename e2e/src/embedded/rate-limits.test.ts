@@ -54,15 +54,15 @@ describe('behind a trusted proxy', () => {
   it('rate limits: guessing from many addresses does not lock out the owner', async () => {
     const home = from(system, '203.0.113.7');
     const { username } = await home.signUp();
-    // The limit that all addresses share is reached after 5 attempts, so that 20 attempts are more than enough.
+    // Wrong passwords from all new addresses count together. The limit is reached after 5 of these 20 attempts.
     for (let address = 1; address <= 20; address += 1) {
       const { json } = await from(system, `198.51.100.${address}`).signIn(username, 'a wrong one');
       expect(json.code).toBe(address <= 5 ? 'INVALID_CREDENTIALS' : 'RATE_LIMITED');
     }
-    // From an address that the owner has never used, even the correct password is refused.
+    // From a new address, even the correct password is now refused. From the address of the sign-up it works.
     expect((await from(system, '198.51.100.99').signIn(username)).json.code).toBe('RATE_LIMITED');
     expect((await home.signIn(username)).status).toBe(200);
-    // The address of the owner has a separate limit.
+    // The address of the sign-up has a separate limit, also of 5 attempts.
     const wrong = [];
     for (let attempt = 0; attempt < 6; attempt += 1) wrong.push(await home.signIn(username, 'a wrong one'));
     expect(codesOf(wrong)).toEqual([...Array(5).fill('INVALID_CREDENTIALS'), 'RATE_LIMITED']);

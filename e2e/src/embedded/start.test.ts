@@ -15,8 +15,7 @@ import {
 } from '../standalone-process.ts';
 import { createPreparedSetup } from './system.ts';
 
-// All tests share one installation. The test of the demo without a running stack tests a first start, which creates the
-// database.
+// The tests share one installation, whose database exists already. Only `npm run demo` without a running stack creates one.
 let setup: StandaloneSetup;
 beforeAll(async () => {
   setup = await createPreparedSetup();

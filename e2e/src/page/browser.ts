@@ -24,9 +24,9 @@ export interface Visitor extends AsyncDisposable {
   openTab(): Promise<Page>;
   /** Errors and warnings of the console, uncaught errors, and requests to other origins. */
   readonly problems: readonly string[];
-  /** What has moved up or down since the page was loaded, in view and without input of the user. */
+  /** Returns the shifts of visible elements up or down since the page was loaded, without those after input of the user. */
   layoutShifts(): Promise<LayoutShift[]>;
-  /** Checks accessibility by axe, and keeps a screenshot by this name: of what is in view, or of the whole page. */
+  /** Checks accessibility with axe, and stores a screenshot as `<name>.png`. With `fullPage` it shows the whole page. */
   look(name: string, options?: { fullPage?: boolean }): Promise<void>;
 }
 
@@ -101,7 +101,7 @@ export async function openVisitor(
         );
       });
       expect(violations).toEqual([]);
-      // A sticky header would be drawn where the page is scrolled to.
+      // A screenshot of the full page draws the sticky header at the scroll position, so the page is scrolled to the top.
       if (options?.fullPage) await page.evaluate('scrollTo(0, 0)');
       await page.screenshot({ path: `${screenshots}${name}.png`, animations: 'disabled', ...options });
     },

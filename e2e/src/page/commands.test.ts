@@ -7,7 +7,9 @@ import { readCode, requestVoucher, signOut, signUp } from './user.ts';
 
 const stack = openStack();
 
-/** Copies each command of the screen, sends it as the user, and returns the operations' names with their errors. */
+/**
+ * Copies each cURL command of the screen, and sends it as the user. Returns `done` or error codes for each operation's name.
+ */
 async function sendAll(page: Page, token: string): Promise<Record<string, unknown>> {
   const results: Record<string, unknown> = {};
   const send = async () => {
@@ -73,7 +75,7 @@ it('API: has a cURL command for each operation of the page, and each works', asy
   });
   await signOut(page);
   await page.getByRole('tab', { name: 'Sign in' }).click();
-  // SignIn has the same example of a user as SignUp above, which has created the user.
+  // SignIn uses the same example user as SignUp, which has created that user above.
   expect(await sendAll(page, token)).toEqual({ SignIn: 'done', SignOut: ['SESSION_EXPIRED'] });
   expect(visitor.problems).toEqual([]);
 });

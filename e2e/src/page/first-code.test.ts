@@ -5,7 +5,7 @@ import { readCode, requestVoucher, setNext, signUp } from './user.ts';
 
 /** The slowest code of the default profile of the simulated provider. */
 const slowestCodeMs = 40_000;
-/** The delay of this test's code: most codes of the default profile are as fast. */
+/** The provider's delay in this test. In the default profile, most codes take no longer. */
 const codeMs = 2_500;
 
 /** Notes what a person does: the fields that are filled and the buttons that are pressed. */

@@ -22,7 +22,7 @@ describe('gallery: requests', { concurrent: true }, () => {
     await setNext(stack.system, user, { delayMs: 36_000 });
     await requestVoucher(page);
     await page.getByText('The code will come by SMS. It also appears here.').waitFor({ timeout: 60_000 });
-    // Counted from the same start as the expected time.
+    // This time and the 30 s after which a code is late are both counted from the request.
     await page.getByText(/^3\d s since the request$/).waitFor();
     await visitor.look('20-late-waiting');
     await readCode(page);
@@ -148,7 +148,7 @@ describe('gallery: lists', () => {
     await page.getByRole('button', { name: 'Older' }).click();
     await page.getByRole('button', { name: 'Older' }).click();
     await expect.poll(() => page.locator('tbody tr').count()).toBe(5);
-    // The page of the list is in the address, so that a reload shows it again.
+    // The URL contains the page of the list, so that a reload shows that page again.
     await page.reload();
     await expect.poll(() => page.locator('tbody tr').count()).toBe(5);
     const from = page.getByRole('textbox', { name: 'Received from' });

@@ -3,7 +3,7 @@ import type { System } from '../system.ts';
 import { openVisitor, type Visitor } from './browser.ts';
 import { type PageUser, signUp, untilLive } from './user.ts';
 
-/** Handles the page's operation of this name in another way. */
+/** Lets `handle` respond to the page's GraphQL operation of this name. */
 export const onOperation = (page: Page, name: string, handle: (route: Route) => Promise<void>) =>
   page.route('**/graphql', (route) =>
     route.request().postData()?.includes(`"operationName":"${name}"`) ? handle(route) : route.fallback(),
@@ -12,7 +12,7 @@ export const onOperation = (page: Page, name: string, handle: (route: Route) => 
 export const answer = (body: object) => (route: Route) =>
   route.fulfill({ contentType: 'application/json', json: body });
 
-/** An answer without the data of a service. */
+/** The gateway's response when the subgraph of the operation is not available. */
 export const away = answer({
   errors: [{ message: 'The subgraph is not available', extensions: { code: 'SUBGRAPH_UNAVAILABLE' } }],
 });

@@ -12,7 +12,7 @@ describe('page: first visit', () => {
     const { page } = visitor;
     await page.getByRole('heading', { name: /Request a voucher code/ }).waitFor();
     await visitor.look('1-welcome');
-    // The five actions: three fields, the button “Sign up”, the button “Request a voucher”.
+    // A new user needs five actions: three fields, the button “Sign up”, and the button “Request a voucher”.
     const user = await signUp(page);
     await page.getByText('No requests yet').waitFor();
     await visitor.look('2-no-requests');
@@ -20,7 +20,7 @@ describe('page: first visit', () => {
     await requestVoucher(page);
     await page.getByText('Waiting for the provider').waitFor();
     await visitor.look('3-waiting');
-    // The step is shown live, before the code arrives.
+    // The timeline shows these steps live, before the code arrives.
     await page.getByText('The provider is making your code').waitFor();
     for (const step of ['Provider asked', 'Provider acknowledged']) await page.getByText(step).waitFor();
     await visitor.look('3-acknowledged');

@@ -9,7 +9,7 @@ const stack = openStack({ RATE_LIMITS: 'off' });
 const rows = (page: Page) => page.locator('.rows li');
 const offer = (page: Page, text: string) => page.getByRole('button', { name: text, exact: true });
 
-/** Requests vouchers beside the page, such as by another tab. */
+/** Requests vouchers outside of the page, as another tab would. */
 async function requestElsewhere(page: Page, count: number): Promise<void> {
   for (let request = 0; request < count; request += 1)
     await operate(page, 'mutation { requestVoucher(input: {}) { id } }');
@@ -46,7 +46,7 @@ describe('layout: rows that arrive', () => {
       await offer(page, 'Show 2 new requests').waitFor();
     });
     expect(await rows(page).count()).toBe(3);
-    // The user reads a request. Another request does not replace it.
+    // The new requests do not replace the request that the user reads.
     expect(await page.getByLabel('Voucher code').textContent()).toBe(shown);
     await visitor.look('15-new-requests');
     await offer(page, 'Show 2 new requests').click();
@@ -173,7 +173,7 @@ describe('layout: a request', () => {
     await page.getByText('Callback delivered').waitFor();
     expect(await boxes()).toEqual(boxesBefore);
     const shifts = (await visitor.layoutShifts()).slice(shiftsBefore.length);
-    // A step that is read later than another step, but happened earlier, is inserted above it in the timeline.
+    // Steps of the timeline (LI) may move: the page may read an earlier step after a later one, and inserts it above.
     expect(shifts.flatMap(({ moved }) => moved).filter((each) => !each.startsWith('LI'))).toEqual([]);
     expect(shifts.reduce((sum, { score }) => sum + score, 0)).toBeLessThan(0.01);
   });

@@ -62,7 +62,7 @@ describe('page: bad network', () => {
     await signUp(page);
     await untilLive(page);
     const hide = await loseAnswers(page);
-    // The list is not answered, because it would show the request.
+    // The page can't read the list either, because the list would show the request.
     await page.route('**/graphql', (route) =>
       route.request().postData()?.includes('VoucherRequests') ? route.abort() : route.fallback(),
     );
@@ -125,7 +125,7 @@ describe('page: bad network', () => {
     await setNext(stack.system, user, { delayMs: 60_000 });
     await requestVoucher(page);
     await page.getByRole('article').waitFor();
-    // Request and list are read again while the connection is lost, because the request is pending.
+    // The page reads a pending request and the list again while it is offline. The test waits until both reads have failed.
     const failed = Promise.all(
       ['VoucherRequest', 'VoucherRequests'].map((name) =>
         page.waitForEvent('requestfailed', (request) => request.postDataJSON()?.operationName === name),

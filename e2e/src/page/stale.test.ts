@@ -24,7 +24,7 @@ describe('page: what is not current', () => {
     const list = page.getByRole('region', { name: 'Your requests' });
     await list.getByText('Not up to date').waitFor();
     await page.getByRole('article').getByText('Not up to date').waitFor();
-    // The code of the other request came with its event.
+    // The list shows the other request already, because the event of its code has arrived.
     await expect.poll(() => rows(page).count()).toBe(2);
     await visitor.look('36-not-up-to-date');
     await page.unrouteAll({ behavior: 'wait' });
@@ -43,7 +43,7 @@ describe('page: what is not current', () => {
       if (reads > 1) await route.fallback();
     });
     await requestElsewhere(page);
-    // A mutation may take 30 s.
+    // The page gives up a query after 10 s, but a mutation only after 30 s.
     await expect.poll(() => reads, { timeout: 20_000 }).toBeGreaterThan(1);
     await page.getByText('Not up to date').waitFor({ state: 'detached' });
     expect(await rows(page).count()).toBe(1);
@@ -118,7 +118,7 @@ describe('page: light', () => {
     const user = await signUp(page);
     const light = page.locator('.light[data-phase="closed"]', { hasText: 'Not live' });
     await light.waitFor();
-    // The page reads until the code is here.
+    // Without a live connection, the page polls until the code is here.
     await setNext(stack.system, user, { delayMs: 3_000 });
     await requestVoucher(page);
     expect(await readCode(page)).toMatch(/^VC-/);

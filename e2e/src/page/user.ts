@@ -40,7 +40,7 @@ export async function readCode(page: Page): Promise<string> {
   return (await page.getByLabel('Voucher code').textContent()) ?? '';
 }
 
-/** Resolves when the codes of new requests arrive live. */
+/** Resolves when the page's subscription is active, so that codes of new requests arrive live. */
 export const untilLive = (page: Page) => page.locator('.light[data-phase="live"]').waitFor();
 
 /** Sets the provider's next answer to this user. */
@@ -57,7 +57,7 @@ export async function setNext(
   if (!response.ok) throw new Error(await response.text());
 }
 
-/** Executes an operation as the user of the page, but without the page. */
+/** Executes an operation with the session of the page, but outside of the page. */
 export async function operate(page: Page, query: string): Promise<Record<string, unknown>> {
   const token = await page.evaluate(() => JSON.parse(sessionStorage.getItem('voucher-gateway:session') ?? '').token);
   const response = await fetch(new URL('/graphql', page.url()), {

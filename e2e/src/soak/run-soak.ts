@@ -62,7 +62,7 @@ const answeredWithinMs = 300_000;
 const giveUpAfterMs = 3_600_000;
 const healthyWithinMs = 90_000;
 const warmUpMs = 60_000;
-/** Memory is evaluated only in runs of at least this length, without faults that restart processes. */
+/** Memory growth is checked only in runs of at least this length, without faults that restart processes. */
 const memoryFromMs = 600_000;
 const maxGrowth = 0.1;
 
@@ -186,13 +186,13 @@ interface Outside {
   receivers: Receivers;
 }
 
-/** Counts the arrivals for accepted requests. */
+/** Counts the callbacks and events that arrive for accepted requests. */
 function watchArrivals({ recorder, receivers }: Outside) {
   const calledBack = new Set<string>();
   const seen = new Set<string>();
   const note = ({ requestId, isTaken, type }: ReceivedCallback) => {
     if (isTaken) calledBack.add(requestId);
-    // Failures count only once, because the subscription of codes does not report them.
+    // A failed request needs only its callback, because the subscription to vouchers reports no failures.
     if (type === 'voucher.failed') seen.add(requestId);
   };
   receivers.onCall(note);

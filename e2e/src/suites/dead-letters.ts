@@ -50,7 +50,10 @@ export function deadLettersSuite(start: () => Promise<OperatedSystem>): void {
     return stdout.split('\n').filter((line) => line.includes('receive-code → delivery'));
   };
   const idOf = (line: string | undefined) => line?.split('  ')[0] ?? '';
-  /** Resolves with the requests of the next callbacks. A further request proves that there are no more callbacks. */
+  /**
+   * Resolves with the request ids of the next `count` callbacks. A further request, with its callback, proves that no other
+   * callback came.
+   */
   const callbacks = async (customer: Customer, count: number) => {
     const ids: string[] = [];
     for (let number = 0; number < count; number += 1) ids.push((await customer.nextCallback()).data.requestId ?? '');

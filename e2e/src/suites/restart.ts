@@ -22,7 +22,7 @@ export function restartSuite(install: Install): void {
     system = await installation.start();
   };
 
-  /** Polled, because `voucher` may store a code after its callback and its event have arrived. */
+  /** Tests poll this, because voucher may store a code after its callback and event have arrived. */
   const storedBy = async (customer: Customer) =>
     (await customer.graphql('{ purchasedVouchers { nodes { id requestId code } } }')).purchasedVouchers.nodes;
 

@@ -1,6 +1,5 @@
 import type { DeadLetter } from '@voucher-gateway/platform/topics/dead-letter-reader';
 
-/** The id of a dead letter. */
 export function idOf({ topic, partition, position }: DeadLetter): string {
   return `${topic}:${partition}:${position}`;
 }

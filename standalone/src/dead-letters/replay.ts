@@ -49,7 +49,7 @@ export async function createReplay({ query }: Database): Promise<Replay> {
     const [topic, group] = [of('topic'), of('group')];
     const [partition, position] = [Number(of('partition')), Number(of('position'))];
     const publishedAt = Number(of('published-at') ?? letter.publishedAt);
-    // A foreign producer may write any text into these headers, but the database accepts only these numbers.
+    // A foreign producer may write any text into these headers, but the database accepts only numbers in these ranges.
     const isPlace =
       [partition, position, publishedAt].every(Number.isSafeInteger) && partition >= 0 && partition <= largestPartition;
     if (!isName(topic) || !isName(group) || !isPlace) return 'its headers do not name its topic, group and position';

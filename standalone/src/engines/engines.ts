@@ -72,7 +72,9 @@ export async function startEngines({
   };
 }
 
-/** Returns the key that encrypts secrets in the database of a folder. The key is created with the folder. */
+/**
+ * Returns the key that encrypts secrets in the engines' database. The key is a file in this folder, created on first use.
+ */
 export async function readSecretsKey(folder: string): Promise<string> {
   return (await openKeyFile(folder)).toString('base64');
 }

@@ -18,9 +18,9 @@ export interface KafkaEngine extends AsyncDisposable {
 const pom = fileURLToPath(new URL('../../engines/pom.xml', import.meta.url));
 
 /**
- * Starts Apache Kafka in KRaft mode, with one node as broker and controller. Its jars are from Maven Central.
+ * Starts Apache Kafka in KRaft mode, with one node as broker and controller.
  *
- * @param libraries folder of the jars, which are fetched once per pom.xml
+ * @param libraries folder of Kafka's jars, which are fetched from Maven Central if they do not match pom.xml
  */
 export async function startKafka({
   folder,
@@ -113,7 +113,7 @@ async function coordinatorAnswers(brokers: string): Promise<void> {
   }
 }
 
-/** Fetches the jars of the pom, and returns their folder. */
+/** Fetches the jars that pom.xml lists, unless they are here already. Returns their folder. */
 function fetchJars(libraries: string): string {
   if (!isOnPath('java')) throw new EngineMissing('Java 17 or newer', 'apt-get install openjdk-17-jre-headless');
   const wanted = readFileSync(pom, 'utf8');

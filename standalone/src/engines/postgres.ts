@@ -105,8 +105,8 @@ function unprivileged(): Owner {
 }
 
 /**
- * Returns a folder that the user can access: `folder`, or one in the temporary folder if a parent of `folder` is not
- * accessible.
+ * Returns the folder for PostgreSQL's data. Without another user it is `folder` itself. Otherwise it is the subfolder
+ * `postgres`, or a folder in the temporary folder if the user can't reach that subfolder.
  */
 function ownedFolder(folder: string, { uid, gid }: Owner): string {
   mkdirSync(folder, { recursive: true });

@@ -15,7 +15,7 @@ const firstFreePort = 20_000;
 const lastFreePort = 29_999;
 const maxTries = 100;
 
-/** Returns the preferred port, or a free one if it is in use, or 0. */
+/** Returns the preferred port. If that port is 0 or in use, returns a free port. */
 export async function freePort(preferred: number): Promise<number> {
   const [port] = await freePorts([preferred]);
   return port as number;

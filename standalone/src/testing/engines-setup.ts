@@ -7,8 +7,8 @@ import { startEngines } from '../engines/engines.ts';
 const names = ['DATABASE_URL', 'REDIS_URL', 'KAFKA_BROKERS'];
 
 /**
- * Provides the engines for suites that need real ones: those of the environment, or engines that are started for this
- * run. All projects of the run share them.
+ * Provides PostgreSQL, Redis and Kafka to the tests: those that the environment variables name, or else engines that are
+ * started for this run. All vitest projects of the run share them.
  */
 export default async function setup({ vitest }: TestProject) {
   const project = vitest.getRootProject();

@@ -2,7 +2,7 @@ import { lazy, Suspense, useState } from 'react';
 
 const ApiPopover = lazy(() => import('./api-popover.tsx'));
 
-/** Opens the operations of the screen as commands. The code for this is loaded on the first use. */
+/** Opens the screen's operations as cURL commands. The code of that list is loaded on first use. */
 export function ApiButton() {
   const [wanted, setWanted] = useState(false);
   const button = (

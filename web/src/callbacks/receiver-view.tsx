@@ -48,7 +48,7 @@ export function ReceiverView() {
   );
 }
 
-/** The ids of those that repeat the `webhook-id` of an earlier one. Newest first. */
+/** Returns the ids of requests whose `webhook-id` an earlier request also has. `requests` has the newest request first. */
 function duplicatesOf(requests: readonly ReceivedRequest[]): ReadonlySet<string> {
   const webhookIds = requests.map(({ headers }) => headers['webhook-id']);
   const isDuplicate = (webhookId: string | undefined, index: number) =>

@@ -18,7 +18,7 @@ export function RecoverCard() {
   const failing = (data?.me?.endpoints ?? []).flatMap(({ failingSince }) => failingSince ?? []).map(Date.parse);
   const [dayBefore] = useState(() => Date.now() - 24 * 3_600_000);
   const [typed, setTyped] = useState<string | null>(null);
-  // By default the time is when the first of the failing endpoints started to fail.
+  // The default is the time at which the first of the failing endpoints started to fail.
   const since = typed ?? minuteText(new Date(failing.length > 0 ? Math.min(...failing) : dayBefore));
   const [error, setError] = useState<OperationError | null>(null);
   const [fieldError, setFieldError] = useState<string | null>(null);

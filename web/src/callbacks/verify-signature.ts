@@ -5,7 +5,7 @@ import type { ReceivedRequest } from './receiver.ts';
 export interface Check {
   title: string;
   detail: string;
-  /** Whether the step succeeded; null if it is neither right nor wrong. */
+  /** Whether the step succeeded. Null if a receiver may accept or ignore the request, such as a duplicate. */
   passed: boolean | null;
 }
 

@@ -11,7 +11,7 @@ export interface OperationError {
   advice: string | null;
 }
 
-/** The advice that is left out beside a button for a retry. */
+/** This advice is not shown beside a button “Try again”. */
 export const tryAgain = 'Try again in a moment.';
 
 const advice: Record<string, string> = {

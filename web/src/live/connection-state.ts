@@ -28,15 +28,15 @@ export interface ConnectionState {
   /**
    * Notes that the socket is connected.
    *
-   * @param isRetry whether it took more than one try
-   * @returns whether it was connected before, so that events may have been missed
+   * @param isRetry whether this took more than one attempt
+   * @returns whether there was an earlier connection, so that events may have been missed
    */
   connected(isRetry: boolean): boolean;
-  /** Notes that the connection was lost, and is made again. */
+  /** Notes that the connection was lost. The client reconnects. */
   lost(closed: Close | null): void;
   /** Counts a code as caught up if it was received before the last reconnect. */
   received(receivedAt: string): void;
-  /** Ends the connection, which is not made again. */
+  /** Notes that the connection has ended. The client does not reconnect. */
   end(closed: Close | null): void;
   /** Removes all listeners. */
   silence(): void;

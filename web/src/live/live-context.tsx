@@ -58,7 +58,7 @@ export function LiveProvider({ children }: { children: ReactNode }) {
   const token = session?.token;
   const client = useClient();
   const [live, setLive] = useState(initial);
-  // Increases when the user asks for another connection, after one that does not come back by itself.
+  // Increases when the user presses “Connect again”, which is offered when the client does not reconnect by itself.
   const [attempt, setAttempt] = useState(0);
   // The cursor from which the user's next session or attempt resumes.
   const resume = useRef<string | null>(null);
@@ -121,7 +121,10 @@ export const useLive = () => useContext(LiveContext);
 const connecting: Connection = { phase: 'connecting' };
 const ended: Connection = { phase: 'closed', closed: null };
 
-/** Returns the state of the feed's connection. It is closed without a code once the session has ended, and null while signed out. */
+/**
+ * Returns the state of the feed's connection; null while signed out. Once the session has ended, it is closed without a
+ * code.
+ */
 export function useConnection(): Connection | null {
   const { feed } = useLive();
   const { state } = useSession();

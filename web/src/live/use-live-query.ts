@@ -10,8 +10,8 @@ export interface LiveQuery<Data> {
    */
   data: Data | undefined;
   /**
-   * While the first read with these variables is in progress, the data of the previous variables, such as the previous
-   * page of a list.
+   * The data of the previous variables, such as the previous page of a list. Set only during the first read with new
+   * variables.
    */
   previous: Data | undefined;
   error: OperationError | null;
@@ -28,11 +28,11 @@ export function useLiveQuery<Data, Variables extends AnyVariables>(
   const client = useClient();
   const [{ operation, fetching, stale, ...answer }] = useQuery(args);
   const { key } = createRequest(query, variables as Variables);
-  // Until these variables are read, the answer is that of the variables before.
+  // After a change of the variables, `useQuery` returns the previous answer until the new one arrives.
   const { data, error } = operation?.key === key ? answer : {};
   const [kept, setKept] = useState<{ key: number; data: Data } | null>(null);
   if (data !== undefined && (kept?.data !== data || kept.key !== key)) setKept({ key, data });
-  // Not by `useQuery`: that aborts the read before it.
+  // The client reads, because a new read by `useQuery` would abort the read in progress.
   const reread = () =>
     client.query(query, variables as Variables, { ...context, requestPolicy: 'network-only' }).toPromise();
   useReadOnEvents(reread, pause);

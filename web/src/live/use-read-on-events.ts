@@ -20,7 +20,7 @@ export function useReadOnEvents(read: () => Promise<unknown>, paused = false): v
     if (paused || version === 0) return;
     let left = false;
     const readNext = async () => {
-      // The read in progress may have begun before the event.
+      // The read in progress may have begun before the event, so another one follows.
       await reading.current;
       if (left) return;
       reading.current = latest

@@ -37,7 +37,7 @@ export interface VoucherFeedOptions {
   now?: () => number;
 }
 
-/** Limit of remembered ids. A code that is sent again after a reconnect is one of the last. */
+/** Limit of remembered voucher ids. A duplicate after a reconnect is always one of the last codes. */
 const maxSeen = 1_000;
 
 /** The close code of an ended session (docs/subscriptions.md). */
@@ -120,7 +120,8 @@ export function openVoucherFeed(options: VoucherFeedOptions): VoucherFeed {
     { query: stringifyDocument(VoucherRequestAcknowledgedDocument) },
     {
       next: ({ data }) => data && onAcknowledged(data.voucherRequestAcknowledged),
-      // A gateway with an older schema refuses this subscription. The page then gets the steps with the outcome.
+      // A gateway with an older schema refuses this subscription. The page then gets a request's steps only with its
+      // outcome.
       error: () => {},
       complete: () => {},
     },
@@ -148,8 +149,8 @@ export function openVoucherFeed(options: VoucherFeedOptions): VoucherFeed {
 }
 
 /**
- * Half a second, doubled with each retry up to 5 s. A random part is included, because many pages reconnect after a
- * restart.
+ * Returns the delay before a retry: half a second, doubled with each retry up to 5 s. A random part is included, because
+ * many pages reconnect after a restart.
  */
 function retryDelayMs(retries: number): number {
   return Math.min(500 * 2 ** retries, 5_000) * (0.75 + Math.random() / 2);

@@ -3,8 +3,8 @@ interface Row {
 }
 
 /**
- * Returns the newest page of a list, with the codes that have arrived since the page was read. While codes keep
- * arriving, a read of the list would always be late.
+ * Returns the newest page of a list, with the codes that have arrived since the page was read. Without these codes, the list
+ * would always be late while many codes arrive.
  *
  * @param page newest first
  * @param timeOf the time by which the list is sorted (ISO 8601)

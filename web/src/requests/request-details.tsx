@@ -135,7 +135,7 @@ function Expectation({ request }: { request: Details }) {
   );
 }
 
-/** Reads the request again while a change is expected that causes no event. Returns whether one is expected. */
+/** Reads the request again while a change is expected that no event reports. Returns whether such a change is expected. */
 function useRefresh(request: Details | null, paused: boolean, read: () => void): boolean {
   const latest = useRef(read);
   latest.current = read;
@@ -157,7 +157,7 @@ function isDone({ status, deliveries }: Details): boolean {
 
 interface PauseSwitchProps {
   paused: boolean;
-  /** Whether no update is to come. */
+  /** Whether no further update is expected. */
   isDone: boolean;
   onChange(paused: boolean): void;
 }

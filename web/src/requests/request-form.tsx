@@ -24,7 +24,7 @@ function inputOf(text: string, unanswered: Input | null): Input {
   return { callbackUrl, idempotencyKey: crypto.randomUUID() };
 }
 
-/** Returns the requests in the list before another is sent; null if the list has not been read yet. */
+/** Returns the ids of the requests in the list; null if the list has not been read yet. */
 function knownRequests(client: Client): ReadonlySet<string> | null {
   const { query, variables, context } = newestRequests;
   const nodes = client.readQuery(query, variables, context)?.data?.voucherRequests.nodes;
@@ -46,7 +46,7 @@ export function RequestForm({
   const unanswered = useRef<Input | null>(null);
   const [known, setKnown] = useState<ReadonlySet<string> | null>(null);
   useLostAnswer(known, (id) => {
-    // If the button is pressed while the lost request is searched, it still means that request.
+    // The idempotency key is kept for a moment. If the user presses the button again now, no second voucher is bought.
     const found = unanswered.current;
     setTimeout(() => {
       if (unanswered.current === found) unanswered.current = null;

@@ -39,7 +39,7 @@ export function RequestList({ current }: { current: string | null }) {
   }, [page, isNewest, arrivals]);
   const pageName = data ? `after ${after}` : 'previous';
   const { list, rows, held, show } = useHeldRows(latest, pageName, current);
-  // The list is polled if no WebSocket is possible, because no event reports a code.
+  // Without a WebSocket no event reports a code. So the list is polled while a request is pending.
   const isPending = rows.some(({ status }) => status === 'PENDING');
   const isLive = useIsLive();
   usePolling(retry, isPending && !isLive);
@@ -117,7 +117,7 @@ function textOf({ voucher, status }: Request, arrival: Arrival | undefined) {
   return status === 'PENDING' ? 'No code yet' : 'No voucher';
 }
 
-/** The status as the details show it, after a note of a callback that fails. */
+/** Shows the same status as the request's details. Before the status, a note reports a failing callback. */
 function RowState({ request, arrival }: { request: Request; arrival: Arrival | undefined }) {
   const failing = request.deliveries?.find(isFailingCallback);
   return (

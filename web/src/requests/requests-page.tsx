@@ -16,12 +16,12 @@ import { RequestDetails } from './request-details.tsx';
 import { RequestForm } from './request-form.tsx';
 import { RequestList } from './request-list.tsx';
 
-/** The view to request a voucher and follow the request. The address names the request whose details are shown. */
+/** The view to request a voucher and follow the request. The URL contains the id of the request whose details are shown. */
 export function RequestsPage({ id }: { id: string | null }) {
   const [, navigate] = useLocation();
   const receiverUrl = useReceiverUrl();
   const [requested, setRequested] = useState<string | null>(null);
-  // Without an address the newest one: which that was, so that a later one does not take its place under the pointer.
+  // Without an id in the URL, the newest request is shown. Its id is kept, so that a later request does not replace it.
   const [newest, setNewest] = useState<string | null>(null);
   const chosen = id ?? requested;
   const [{ data, fetching }] = useQuery(newestRequests);

@@ -1,7 +1,7 @@
 import type { RequestSummaryFragment } from '../graphql/generated.ts';
 import type { Arrival } from '../live/live-context.tsx';
 
-/** Shows the state of a request in a word. A code may arrive before the request is read again. */
+/** Shows the state of a request in a word. The event of its code (`arrival`) may be newer than `request`. */
 export function StatusChip({
   request: { status, voucher },
   arrival,

@@ -51,5 +51,5 @@ function waitText({ at, since, isScheduled }: Entry, lastAt: number, now: number
     : `${formatSeconds(now - since)} since the request`;
 }
 
-/** Returns the text of a pending entry while updates are paused, when its time does not run. */
+/** Returns the text of a pending entry while updates are paused, in place of a running time. */
 const pausedText = ({ at, isScheduled }: Entry) => (isScheduled ? `at ${timeText(at)}` : 'not updated');

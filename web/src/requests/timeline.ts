@@ -15,7 +15,7 @@ export interface Entry {
   /** When it happened, in milliseconds since the epoch. For a pending entry, the time by which it is expected. */
   at: number;
   state: 'done' | 'failed' | 'pending' | 'neutral';
-  /** From when the wait of a pending entry is counted, if not from the entry before. */
+  /** Start of a pending entry's wait. Default: the time of the previous entry. */
   since?: number;
   /** Whether a pending entry happens exactly at `at`, and not at some time before. */
   isScheduled?: boolean;
@@ -66,7 +66,7 @@ export function timelineOf(
   return entries;
 }
 
-/** Returns the steps from the server, and the steps of events that arrived before the steps were read again. */
+/** Returns the server's steps, and the steps of events that have arrived since the server's steps were read. */
 function stepsOf(
   { steps }: RequestDetails,
   arrival: Arrival | undefined,
@@ -89,8 +89,8 @@ function expectationOf(expectedAt: number, now: number): string {
 }
 
 /**
- * Returns the entry that a pending request waits for: the provider's first answer, or after an acknowledgement the
- * code.
+ * Returns the entry for the next event that a pending request waits for. This is the provider's first answer, or the code if
+ * the provider has acknowledged the request.
  */
 function nextOfProvider(
   { requestedAt, expectedBy }: RequestDetails,
@@ -172,7 +172,7 @@ function nextAttemptOf({ id, channel, status, nextAttemptAt, attempts }: Deliver
   ];
 }
 
-/** Longest wait for an attempt. A later attempt is shown only when the user reads the page again. */
+/** Longest wait for the next attempt of a delivery. A later attempt is shown only if the user reloads the page. */
 const longestWaitMs = 120_000;
 
 /**

@@ -8,7 +8,7 @@ import { Field } from '../ui/field.tsx';
 import { ErrorNotice } from '../ui/notice.tsx';
 import { useSession } from './session-context.tsx';
 
-/** The commands have an example's name and password. A typed password must not get into the shell's history. */
+/** The commands contain an example user, because a typed password must not get into the shell's history. */
 const account = { username: 'ann', password: 'your password' };
 const signUpCommand: Command = {
   label: 'Sign up',
@@ -36,7 +36,7 @@ export function SignInForm({
   username?: string;
   /** Shown beside the button. */
   action?: ReactNode;
-  /** Shows the other form: errors that name it have a link to it. */
+  /** Shows the other form. Errors that mention the other form have a link to it. */
   onSwitch?: () => void;
 }) {
   const { store } = useSession();

@@ -6,14 +6,14 @@ interface DateFieldProps {
   label: string;
   value: string;
   onChange(value: string): void;
-  /** Whether the field is for a minute and not for a day. */
+  /** Whether the field accepts a day with a time. Default: only a day. */
   withTime?: boolean;
   hint?: string;
   error: string | null;
   required?: boolean;
 }
 
-/** A day or a minute in one order for every language, typed or chosen from the browser's calendar. */
+/** A field for a day, with or without a time. The user types it (`2026-11-27 07:15`) or uses the browser's calendar. */
 export function DateField({ label, value, onChange, withTime = false, ...field }: DateFieldProps) {
   const calendar = useRef<HTMLInputElement>(null);
   const typed = parseMinute(value);

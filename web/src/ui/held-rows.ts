@@ -15,8 +15,8 @@ export interface HeldRows<Shown extends Row> {
 }
 
 /**
- * Holds back rows that arrive while the user reads a list, until the user requests them, because new rows would move
- * the shown rows under the pointer. Changes of shown rows appear at once.
+ * Holds back rows that arrive while the user reads a list, until the user requests them. New rows would move the shown rows
+ * under the pointer. Changes of shown rows appear at once.
  *
  * @param latest the rows as they were last read from the server; the same array until the next read
  * @param page names the page of the list; the rows of another page replace all rows
@@ -62,6 +62,6 @@ function isBeingRead(list: HTMLElement | null): boolean {
   if (!list) return false;
   const { top, bottom } = list.getBoundingClientRect();
   if (top < 0 || list.matches(':hover') || list.querySelector(':focus-visible')) return true;
-  // A touch screen has no pointer before a tap.
+  // A touch screen has no pointer, so that a visible list counts as being read.
   return matchMedia('(hover: none)').matches && top < innerHeight && bottom > 0;
 }

@@ -6,14 +6,14 @@ interface ListStateProps {
   /** What a row is, such as `request`. */
   what?: string;
   onShow?(): void;
-  /** The error because of which the shown rows are not current. */
+  /** Why the shown rows are not current. */
   error?: OperationError | null;
   onRetry?(): void;
 }
 
 /**
- * Shows beside a heading that more rows have arrived, or that the rows are not current. The heading's line has the same
- * height without it, so that nothing moves.
+ * Shows beside a heading that more rows have arrived, or that the rows are not current. The heading's line is as high
+ * without this text, so that nothing moves.
  */
 export function ListState({ held = 0, what = '', onShow, error, onRetry }: ListStateProps) {
   return (

@@ -1,7 +1,7 @@
 import type { ReactNode } from 'react';
 import type { OperationError } from '../graphql/errors.ts';
 
-/** An error with what to do about it. `advice` may have a link, and replaces the text of the error. */
+/** Shows an error and what to do about it. `advice` may have a link, and replaces the error's own advice. */
 export function ErrorNotice({
   error,
   advice = error.advice,

@@ -5,7 +5,7 @@ interface PagerProps {
   onOlder: (() => void) | null;
 }
 
-/** The ways to the other pages of a list. */
+/** The buttons to the other pages of a list. */
 export function Pager({ onNewest, onOlder }: PagerProps) {
   return (
     <p className="buttons">

@@ -1,7 +1,4 @@
-/*
- * Times as text, in the browser's time zone. A day has one order for every language: year, month, day (ISO 8601), as it is
- * typed.
- */
+/* Times as text, in the browser's time zone. In every language a day is written and typed as year, month, day (ISO 8601). */
 
 const dayPattern = /^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})$/;
 const minutePattern = /^(\S+)[T ]+(\d{1,2}):(\d{2})$/;
@@ -42,10 +39,10 @@ const time = { hour: '2-digit', minute: '2-digit', second: '2-digit' } as const;
 const timeFormat = new Intl.DateTimeFormat(undefined, time);
 const preciseTimeFormat = new Intl.DateTimeFormat(undefined, { ...time, fractionalSecondDigits: 3 });
 
-/** The time of day, after the day unless that is today. */
+/** Returns the time of day. If `at` is not today, the day comes first. */
 export const timeText = (at: number, now = Date.now()) => dayBefore(at, now) + timeFormat.format(at);
 
-/** The time of day with milliseconds, after the day unless that is today. */
+/** Like `timeText`, with milliseconds. */
 export const preciseTimeText = (at: number, now = Date.now()) => dayBefore(at, now) + preciseTimeFormat.format(at);
 
 function dayBefore(at: number, now: number): string {

@@ -11,7 +11,7 @@ export function FilterForm({
   parameters: URLSearchParams;
   onChange(next: URLSearchParams): void;
 }) {
-  // The key ensures that after a step back in the history the fields show the values of the address.
+  // Because of the key, the fields also show the values of the URL after a step back in the history.
   return <Fields key={parameters.toString()} initial={textsOf(parameters)} onChange={onChange} />;
 }
 

@@ -4,7 +4,7 @@ import { type Answer, exchange } from './wire.ts';
 /** A hostile input and the expected response. */
 export interface Attack {
   name: string;
-  /** The bytes to send to the table's server, or a function for a longer attack. */
+  /** The bytes to send to `urlOf` of the attack's table, or a function that runs a longer attack. */
   send: Buffer | string | ((system: System) => Promise<Answer>);
   /** HTTP status; null if the connection is closed without a response. Default: any status below 500. */
   status?: number | null;
@@ -21,7 +21,6 @@ export interface AttackTable {
   attacks: readonly Attack[];
 }
 
-/** Runs an attack. */
 export function attack({ send }: Attack, url: string, system: System): Promise<Answer> {
   return typeof send === 'function' ? send(system) : exchange(url, send);
 }

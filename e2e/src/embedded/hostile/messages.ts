@@ -9,7 +9,7 @@ const say =
     converse(gatewayUrl, messages, options);
 const fresh = { init: false };
 const untilClosed = { init: false, until: /never/ };
-/** A message before `connection_init`, to which the server responds with a close. */
+/** An attack that sends a message before `connection_init`. The server must close the socket with `closeCode`. */
 const first = (name: string, message: string | Buffer | object, closeCode: number): Attack => ({
   name,
   send: say([message], fresh),

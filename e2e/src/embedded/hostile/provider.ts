@@ -10,7 +10,7 @@ const callback = (body: unknown, query = '', headers: Record<string, string | nu
 const badInput = { status: 400, code: 'BAD_USER_INPUT' };
 const nested = `{"codeVerifier":${'['.repeat(20_000)}${']'.repeat(20_000)}}`;
 
-/** Requests to the URL of the provider's callbacks by someone who has found it. */
+/** Forged callbacks of the provider, sent by someone who knows the callback URL. */
 const callbacks: Attack[] = [
   { name: 'a code for an unknown request', send: callback(code, `?request=${randomUUID()}`), status: 404 },
   { name: 'a code without a request', send: callback(code), status: 404 },
@@ -54,7 +54,7 @@ const control = (body: unknown) =>
   request('POST', '/control/next', { body: typeof body === 'string' ? body : JSON.stringify(body) });
 const valid = { phoneNumber: '0909123456', callbackUrl: 'http://127.0.0.1:9/' };
 
-/** Requests to the simulated provider, which is open in development. */
+/** Requests to the simulated provider, which anyone can call in development. */
 const orders: Attack[] = [
   { name: 'no body', send: request('POST', '/api/request/voucher'), status: 400 },
   { name: 'null', send: order('null'), status: 400 },

@@ -83,7 +83,7 @@ export async function exchange(
   return { status: status === undefined ? null : Number(status), text };
 }
 
-/** Awaits an outcome. On time-out it throws an error with a description. */
+/** Awaits `outcome`. If that takes longer than `patienceMs`, throws an error with the text of `waitedFor`. */
 export async function within<T>(outcome: Promise<T>, waitedFor: () => string): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => reject(new Error(waitedFor())), patienceMs);

@@ -9,7 +9,7 @@ export interface Receivers extends AsyncDisposable {
   readonly calls: readonly ReceivedCallback[];
   /** Opens the callback URL of a customer, whose calls are signed with this secret. */
   open(customer: string, secret: string): string;
-  /** Stops responding to this customer's calls, or with false starts again. */
+  /** Stops responding to this customer's calls. With `isHanging: false` it responds again. */
   hang(customer: string, isHanging: boolean): void;
   /** Calls `look` after each call. */
   onCall(look: (call: ReceivedCallback) => void): void;

@@ -10,7 +10,7 @@ import type { FaultName } from './schedule.ts';
 /** The parts of the system that faults change. */
 export interface FaultContext {
   system: SoakSystem;
-  /** Makes the receiver of one customer hang, or with false respond again. */
+  /** Makes the receiver of one customer hang. With `isHanging: false` the receiver responds again. */
   hangReceiver(isHanging: boolean): void;
   /** Number of processes that were killed so far. It determines the processes that are killed next. */
   killed: number;
@@ -93,7 +93,7 @@ export const faults: Readonly<Record<FaultName, Fault>> = {
   'lease-holder-frozen': {
     needs: ['processes'],
     async run({ system, complain }) {
-      // The fault waits for the holder, because no process has the lease while the database is down.
+      // The fault waits until a process has the lease, because no process has it while the database is down.
       const holder = await waitFor(() => findLeaseHolder(system), { withinMs: 30_000, everyMs: 1_000 });
       if (holder) await freeze(holder, 20_000);
       else complain('nobody has the lease of the outbox');

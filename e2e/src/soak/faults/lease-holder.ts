@@ -24,7 +24,7 @@ export async function findLeaseHolder({ engines, database, processes }: SoakSyst
   }
 }
 
-/** Returns the `socket:[<inode>]` of a local connection, by its two ports. */
+/** Returns the name `socket:[<inode>]` that /proc uses for a local TCP connection with these two ports. */
 function socketAt(localPort: number, remotePort: number): string | undefined {
   const hex = (port: number) => port.toString(16).toUpperCase().padStart(4, '0');
   for (const line of readFileSync('/proc/net/tcp', 'utf8').split('\n')) {

@@ -16,7 +16,7 @@ export const faultNames = [
 ] as const;
 export type FaultName = (typeof faultNames)[number];
 
-/** Faults that restart processes, which then start with little memory. */
+/** Faults that restart processes. Memory growth is not checked in runs with these faults. */
 export const restartingFaults: readonly FaultName[] = ['restarted-without-kafka', 'rolling-restart', 'service-killed'];
 
 /** A fault that is due. */

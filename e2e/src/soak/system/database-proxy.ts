@@ -7,8 +7,8 @@ export interface DatabaseProxy extends AsyncDisposable {
   readonly url: string;
   apply(fault: DatabaseFault): void;
   /**
-   * Resolves with the client's port of the connection that the database sees from this port; undefined for an unknown
-   * port.
+   * Finds the connection that the database sees from `seenPort`, and resolves with the port of its client. Resolves with
+   * undefined for an unknown port.
    */
   clientPortOf(seenPort: number): Promise<number | undefined>;
 }

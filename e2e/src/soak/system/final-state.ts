@@ -64,7 +64,7 @@ interface Group {
 const isWrong = ({ members, expected }: Group) => members !== expected;
 const describe = ({ groupId, members, expected }: Group) => `${groupId} has ${members} of ${expected}`;
 
-/** Reads consumer groups, without those of the gateways' tails: each process has groups of its own for tails. */
+/** Reads the consumer groups of the services. The groups of tails are left out, because each gateway has separate ones. */
 async function readGroups({ engines, processes }: SoakSystem): Promise<Group[]> {
   const admin = new Kafka({ brokers: [engines.kafka.brokers], logLevel: logLevel.NOTHING }).admin();
   await admin.connect();

@@ -10,7 +10,7 @@ export interface MemorySample {
   residentMiB: number;
 }
 
-/** Memory of the processes of one name after their warm-up, and at the end. */
+/** The median memory of processes with one name, in the first and in the last third of the run. */
 export interface MemoryGrowth {
   name: string;
   fromMiB: number;

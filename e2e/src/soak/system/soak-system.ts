@@ -96,7 +96,9 @@ export async function startSoakSystem(options: SoakSystemOptions): Promise<SoakS
   };
 }
 
-/** Adds a name to a process. Process id and exit are getters, because they change with each start. */
+/**
+ * Adds a name and a service to a process. The result inherits the getters for pid and exit, which change with each start.
+ */
 function withName(of: ServiceProcess, name: string, service: ServiceName): SystemProcess {
   return Object.assign(Object.create(of), { name, service });
 }
