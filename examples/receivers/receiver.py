@@ -1,4 +1,5 @@
-"""An example receiver. It verifies each callback, handles each only once, and responds quickly. It needs only Python 3.9.
+"""An example receiver. It verifies each callback, handles each only once, and responds quickly. It needs only
+Python 3.9 or newer.
 
     CALLBACK_SECRET=whsec_… PORT=3000 python3 receiver.py
 """

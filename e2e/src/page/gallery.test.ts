@@ -60,7 +60,7 @@ describe('gallery: requests', { concurrent: true }, () => {
     expect(visitor.problems).toEqual([]);
   });
 
-  it('request: shows the attempts and the next one of a callback that fails for a while', async () => {
+  it('request: shows past and next attempts of a callback that fails for a while', async () => {
     await using receiver = await startReceiver();
     receiver.answerWith({ status: 503, body: 'down for maintenance' });
     await using visitor = await openUser(stack);

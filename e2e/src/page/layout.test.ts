@@ -106,7 +106,7 @@ describe('layout: rows that arrive', () => {
     expect(await rows(page).count()).toBe(3);
   });
 
-  it('vouchers: wait for a click while the pointer is on a row, or the top is out of view', async () => {
+  it('vouchers: wait for a click while a row is hovered or the top is out of view', async () => {
     await using visitor = await openWithVouchers(2);
     const { page } = visitor;
     await page.setViewportSize({ width: 1280, height: 400 });

@@ -55,7 +55,7 @@ describe('pages', () => {
     expect(page).not.toMatch(/(src|href)="(https?:)?\/\//);
   });
 
-  it('page: runs no inline script or style, connects to the gateway only, and is never framed', async () => {
+  it('page: has no inline code, connects only to the gateway, and is never framed', async () => {
     const { headers } = await fetch(gateway.url, { headers: { accept: 'text/html' } });
     expect(headers.get('content-security-policy')?.split('; ')).toEqual([
       "default-src 'none'",

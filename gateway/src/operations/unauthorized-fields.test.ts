@@ -46,7 +46,7 @@ describe('unauthorised fields: rejected', () => {
     expect(of('reject').calls).toEqual([]);
   });
 
-  it('an operation is executed for a client that may see it, also after a refusal for another', async () => {
+  it('an operation runs for a client with access, also after a refusal for another', async () => {
     const granted = await signIn('reject');
     const query = '{ openingHours again: hello }';
     for (const [token, isSeen] of [

@@ -201,7 +201,7 @@ describe('deferred parts', () => {
     expect(parts.at(-1)).toMatchObject({ errors: [{ extensions: { code: 'OPERATION_TOO_COMPLEX' } }], hasNext: false });
   });
 
-  it('end with hasNext: false as Server-Sent Events, too, if the response exceeds MAX_RESPONSE_BYTES', async () => {
+  it('end with hasNext: false also over SSE if MAX_RESPONSE_BYTES is exceeded', async () => {
     await using people = await startLongNames();
     await using gateway = await startWithLimit(people.url);
     const client = new Client({ url: gateway.graphqlUrl, exchanges: [fetchExchange], preferGetMethod: false });

@@ -50,7 +50,7 @@ async function setUp() {
 }
 
 describe('gauges', () => {
-  it('gauges: show the queues, their oldest due delivery, endpoints by state, and attempts', async () => {
+  it('gauges: show queues, the oldest due delivery, endpoints by state, and attempts', async () => {
     await using ctx = await setUp();
     const callback = endpointId(randomUUID(), 'https://one.example');
     await ctx.insert([callback, callback], -90_000);

@@ -62,7 +62,7 @@ describe('delivery store', () => {
   });
 
   // Regression: the receiver had accepted the delivery, but the delivery stayed FAILED.
-  it('delivery store: a success counts although its endpoint was disabled after its lease', async () => {
+  it('delivery store: a late success counts although its endpoint is disabled', async () => {
     await using ctx = await setUp({ leaseMs: 0 });
     const { id: deliveryId, endpointId } = await ctx.record(true);
     expect(await ctx.queues.fail([endpointId])).toBe(0);
@@ -73,7 +73,7 @@ describe('delivery store', () => {
     expect(await ctx.read(deliveryId)).toMatchObject({ status: 'DELIVERED', error: null });
   });
 
-  it('delivery store: keeps the last 100 attempts of a delivery that is sent again and again', async () => {
+  it('delivery store: keeps the last 100 attempts of a delivery', async () => {
     await using ctx = await setUp();
     const { id: deliveryId, endpointId, userId } = await ctx.record(true);
     for (let turn = 1; turn <= 103; turn += 1) {

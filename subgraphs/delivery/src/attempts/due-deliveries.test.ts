@@ -62,7 +62,7 @@ it('due deliveries: are read in pages of endpoints, also of those without any', 
   expect([...first.due, ...second.due]).toHaveLength(3);
 });
 
-it('due deliveries: are started up to the number of each endpoint, the longest due first', async () => {
+it('due deliveries: start with the longest due, up to a number per endpoint', async () => {
   await using ctx = await setUp();
   const [one, other] = [await ctx.add(5), await ctx.add(5)];
   const begun = await ctx.queues.begin(

@@ -34,7 +34,7 @@ describe('recoverDeliveries', () => {
       .toMatchObject([{ status: 'DELIVERED', attempts: [{ status: 410 }, { status: 200 }] }]);
   });
 
-  it("recoverDeliveries: skips earlier ones, another user's, and those of another status", async () => {
+  it('recoverDeliveries: skips earlier deliveries, other users and other statuses', async () => {
     await using harness = await openDeliveryHarness();
     await using receiver = await startReceiver();
     const userId = randomUUID();
@@ -58,7 +58,7 @@ describe('recoverDeliveries', () => {
     );
   });
 
-  it('recoverDeliveries: sends each of many once, in batches, and none twice for a second call', async () => {
+  it('recoverDeliveries: sends each delivery once, in batches, also if called twice', async () => {
     await using harness = await openDeliveryHarness();
     await using receiver = await startReceiver();
     const userId = randomUUID();
@@ -94,8 +94,9 @@ describe('recoverDeliveries', () => {
     expect(receiver.calls).toHaveLength(300);
   });
 
-  // Regression: each call restarted batches of its own. So several calls multiplied the number of restarts per second.
-  it('recoverDeliveries: several calls of a user are one recovery, from the earliest time', async () => {
+  // Regression: each call restarted separate batches, so that several calls multiplied the number of restarts per
+  // second.
+  it('recoverDeliveries: joins calls of a user to one recovery from the earliest time', async () => {
     await using engines = await openTestEngines({ migrations: [deliveryMigrations], clock: createTestClock(start) });
     const { database, clock } = engines as typeof engines & { clock: TestClock };
     await using recoveries = startRecoveries({ database, clock, log: silentLog });

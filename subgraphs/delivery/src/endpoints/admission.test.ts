@@ -44,7 +44,7 @@ describe('admission', () => {
 
   // Regression: a few users with slow paths at a shared origin, such as a webhook service, blocked all other users of
   // that origin.
-  it('admission: keeps the last quarter of an origin for endpoints without an attempt in progress', () => {
+  it('admission: keeps a quarter of an origin for endpoints without a running attempt', () => {
     const admission = admit({ perOrigin: 8, perEndpoint: 4 });
     const shared = (user: string) => takeAll(admission, endpoint(user, 'https://shared.example')).length;
     expect([shared('ann'), shared('ben')]).toEqual([4, 2]);
@@ -71,7 +71,7 @@ describe('admission', () => {
     expect(takeAll(admission, endpoint('dan', 'https://one.example'))).toHaveLength(0);
   });
 
-  it('admission: holds a failing endpoint of one user back, and not the same origin of another', () => {
+  it('admission: holds back a failing endpoint, not the same origin of another user', () => {
     const log = createMemoryLog();
     const admission = admit({ breakerFailures: 3 }, log);
     const failing = endpoint('ann', 'https://one.example');

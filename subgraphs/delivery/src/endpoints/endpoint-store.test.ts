@@ -60,7 +60,7 @@ describe('endpoint store', () => {
     ]);
   });
 
-  it('endpoint: is disabled and enabled by two processes at once, and then is one of both', async () => {
+  it('endpoint: has one state after two processes disable and enable it at once', async () => {
     await using ctx = await setUp();
     const to = { userId: ctx.userId, url: 'https://shop.example/hook' };
     const { id } = endpointOf(to);

@@ -42,7 +42,7 @@ describe('isolation', () => {
       expect(await harness.deliveries(request)).toMatchObject([{ status: 'PENDING', attempts: [] }]);
   });
 
-  it('isolation: endpoints with dead name servers lose attempts, beside hanging ones, and delay no others', async () => {
+  it('isolation: endpoints with dead name servers lose attempts, and delay no others', async () => {
     await using resources = new AsyncDisposableStack();
     const dns = resources.use(await startDnsServer());
     const harness = resources.use(

@@ -90,7 +90,7 @@ describe('public keys', () => {
     expect(new Webhook(secret).verify(call.body, headers)).toMatchObject({ type: 'callback.test' });
   });
 
-  it('public keys: are published before they sign; a replaced one signs for a day more', async () => {
+  it('public keys: are published before use; a replaced key signs for a day more', async () => {
     await using ctx = await setUp();
     const [first] = await ctx.readKeys();
     const keysWhen = async (count: number) => {

@@ -153,7 +153,7 @@ describe('status callback', () => {
     expect(await ctx.delivery()).toMatchObject(delivered);
   });
 
-  it('status callback: without one an accepted SMS counts as delivered, and is sent once', async () => {
+  it('status callback: without one, an SMS counts as delivered, and is sent once', async () => {
     await using ctx = await setUp({ SMS_REPORT_WAIT: '10ms' });
     await ctx.start();
     await expect.poll(ctx.delivery).toMatchObject({ status: 'DELIVERED', attempts: [{ error: null }] });
