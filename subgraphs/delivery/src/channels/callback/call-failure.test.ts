@@ -68,7 +68,7 @@ describe('proxy', () => {
     expect(await ctx.send('http://receiver.example.com/')).toEqual(delivered(200, '{}'));
   });
 
-  it('proxy: a 407 of the receiver is a failed attempt, and does not wait for ever', async () => {
+  it('proxy: a 407 of the receiver is a failed attempt, and is not postponed', async () => {
     await using ctx = await setUp();
     ctx.receiver.answer = (response) => void response.writeHead(407).end();
     expect(await ctx.send('http://receiver.example.com/')).toEqual(failed('HTTP_ERROR', { status: 407 }));
