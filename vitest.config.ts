@@ -8,7 +8,7 @@ const onRealEngines = [
   'platform/src/topics/kafka/**/*.test.ts',
   '{platform/src/**,subgraphs/*/src}/{postgres,redis}{,-*}.test.ts',
 ];
-/** Tests on the same engines, with every service as a process, from a production install. */
+/** Tests on PostgreSQL, Redis and Kafka, with every service as a process of a production install. */
 const ofInstalled = ['e2e/src/distributed/**/*.test.ts'];
 /** Tests of the page, in Chromium. */
 const inBrowser = ['e2e/src/page/**/*.test.ts'];
@@ -25,8 +25,8 @@ const maxWorkers = Math.min(4, Math.ceil(totalmem() / 2e9));
 
 export default defineConfig({
   resolve: {
-    // All imports get the same copy of graphql. Without this, CommonJS and ESM modules would load two copies. Each copy
-    // rejects objects of the other one, because it checks them with instanceof.
+    // All imports get the same copy of graphql. Without this, CommonJS and ESM modules would load two copies, and an object
+    // of one copy fails the instanceof checks of the other copy.
     alias: [{ find: /^graphql$/, replacement: 'graphql/index.js' }],
   },
   test: {

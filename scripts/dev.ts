@@ -18,8 +18,8 @@ const watcher = spawn(
   {
     cwd: fileURLToPath(new URL('..', import.meta.url)),
     stdio: ['ignore', 'inherit', 'pipe'],
-    // The watcher has a separate process group. In the group of this process, Ctrl-C would reach the stack twice, from the
-    // terminal and from the watcher, and the second signal would force its exit.
+    // The watcher has a separate process group. In the group of this process, the stack would get the signal of Ctrl-C
+    // twice: from the terminal and from the watcher. The second signal would force its exit.
     detached: true,
   },
 );

@@ -19,7 +19,6 @@ export function findOrder(orders: readonly LedgerEntry[], requestId: string): Le
   return mine[0];
 }
 
-/** The ledger entry of a request. */
 export async function ledgerEntry(system: System, requestId: string): Promise<LedgerEntry | undefined> {
   return findOrder(await readOrders(system), requestId);
 }

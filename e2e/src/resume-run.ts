@@ -31,7 +31,7 @@ export interface ResumeLedger {
   refusals: readonly string[];
 }
 
-/** If no event arrives for this time after everything is stored, the missing events count as lost. */
+/** If no event arrives for this time, the missing events count as lost. */
 const quietMs = 20_000;
 
 /** Starts replicas, and returns all gateways of a system. */

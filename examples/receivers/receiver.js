@@ -1,8 +1,8 @@
 // An example receiver. It verifies each callback, handles each only once, and responds quickly. It needs `npm install
 // standardwebhooks`.
 //
-//   CALLBACK_SECRET=whsec_… PORT=3000 node receiver.js JWKS_URL=http://localhost:8080/.well-known/webhooks-jwks.json
-//   PORT=3000 node receiver.js
+//   CALLBACK_SECRET=whsec_… PORT=3000 node receiver.js
+//   JWKS_URL=http://localhost:8080/.well-known/webhooks-jwks.json PORT=3000 node receiver.js
 import { createServer } from 'node:http';
 import { Webhook } from 'standardwebhooks';
 import { openPublicKeys } from './public-keys.js';

@@ -25,17 +25,17 @@ import { openEmbeddedSecrets } from './embedded-secrets.ts';
 /** All services in one process. Disposing stops the gateway first, then the services behind it. */
 export interface Stack extends Stoppable {
   readonly gatewayUrl: string;
-  /** URL of the provider: `VPS_URL`, or that of the simulated provider. */
+  /** `VPS_URL`, or the URL of the simulated provider. */
   readonly vpsUrl: string;
   readonly integrationUrl: string;
 }
 
 export interface StackOptions {
   config: StandaloneConfig;
-  /** DATA_DIR, if the caller has locked it. The caller then disposes it after the stack. */
+  /** The locked data folder, which the caller disposes after the stack. Default: the stack locks DATA_DIR. */
   directory?: DataDirectory;
   clock?: Clock;
-  /** Called as each part is ready. */
+  /** Called when the engines are ready, and when each service is ready. */
   onReady?(part: string, detail: string): void;
   /** A log by service. Default: JSON lines to standard error. */
   logOf?(service: string): Log;

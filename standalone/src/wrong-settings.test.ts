@@ -45,7 +45,7 @@ const withTopics: Reader[] = ['gateway', 'user', 'voucher', 'delivery', 'voucher
 const wrong: readonly (readonly [setting: string, values: readonly string[], readers: readonly Reader[]])[] = [
   ['NODE_ENV', ['prod', 'PRODUCTION'], all],
   ['LOG_LEVEL', ['verbose'], all],
-  // Timers of more than 2^31 ms would fire at once in Node.
+  // Timers of more than 2^31 ms would fire immediately in Node.
   ['REQUEST_TIMEOUT', ['25d', '2147483648ms', '10', '-1s', '0s', '1 m'], all],
   ['KEEP_ALIVE', ['25h', 'off'], all],
   ['SHUTDOWN_DELAY', ['2h', '5'], all],

@@ -72,7 +72,7 @@ it('runbook: the messages of a deleted topic are recovered', { timeout: 400_000 
   for (const name of serviceNames) await system.start(name);
   for (const url of [system.gatewayUrl, system.urls.delivery]) expect(await live(url)).toMatchObject({ status: 200 });
 
-  // Makes the requests overdue, so that the sweep publishes them again.
+  // Makes the requests look a day old, so that the voucher service publishes them again.
   await database.query(
     `update voucher.voucher_request set published_at = now() - interval '1 day' where status = 'PENDING'`,
   );

@@ -3,7 +3,7 @@ import { createSetup, startStandalone } from '../standalone-process.ts';
 import { openBrowser, openVisitor } from './browser.ts';
 import { readCode, requestVoucher, setNext, signUp } from './user.ts';
 
-/** The slowest code of the default profile of the simulated provider. */
+/** The longest delay of a code in the simulated provider's default profile. */
 const slowestCodeMs = 40_000;
 /** The provider's delay in this test. In the default profile, most codes take no longer. */
 const codeMs = 2_500;

@@ -28,7 +28,7 @@ describe('gallery: requests', { concurrent: true }, () => {
     await readCode(page);
     await page.getByText('SMS simulated').waitFor();
     await page.locator('.details .chip', { hasText: 'Ready, late' }).waitFor();
-    // No SMS was sent, so that no SMS can be sent again.
+    // The SMS was only simulated, so that it can't be sent again.
     expect(await page.getByRole('button', { name: 'Send the SMS again' }).count()).toBe(0);
     await visitor.look('21-late-code');
     expect(visitor.problems).toEqual([]);

@@ -200,7 +200,7 @@ describe('page: bad network', () => {
       await page.getByRole('button', { name: 'Sign up' }).waitFor();
       return await page.evaluate<number>('performance.now()');
     };
-    // The test uses the median of three loads, because other work of the machine may delay one of them.
+    // The test uses the median of three loads, because other work of the machine may delay one load.
     const [, median] = [await loadMs(false), await loadMs(false), await loadMs(false)].toSorted((a, b) => a - b);
     expect(median).toBeLessThan(1_000);
     expect(await loadMs(true)).toBeLessThan(6_000);

@@ -58,7 +58,7 @@ export function flowSuite(startSystem: StartSystem): void {
       await customer.instructProvider({ delayMs: 300 });
       const nextEvent = await customer.subscribe(feed);
 
-      // (0) The request is accepted at once.
+      // (0) The request is accepted immediately.
       const request = await customer.requestVoucher();
       expect(request).toMatchObject({
         status: 'PENDING',

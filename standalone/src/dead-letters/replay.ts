@@ -13,7 +13,7 @@ export interface Replayed {
 
 export interface Replay {
   add(letter: DeadLetter): void;
-  /** Parks the added messages for their groups, which retry them at once. Idempotent. */
+  /** Parks the added messages for their groups, which retry them immediately. Idempotent. */
   run(): Promise<Replayed[]>;
 }
 

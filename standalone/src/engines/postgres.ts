@@ -105,8 +105,8 @@ function unprivileged(): Owner {
 }
 
 /**
- * Returns the folder for PostgreSQL's data. Without another user it is `folder` itself. Otherwise it is the subfolder
- * `postgres`, or a folder in the temporary folder if the user can't reach that subfolder.
+ * Returns the folder for PostgreSQL's data, which is `folder` if no other user is needed. For another user it is
+ * `folder/postgres`, or a temporary folder if that user can't reach `folder/postgres`.
  */
 function ownedFolder(folder: string, { uid, gid }: Owner): string {
   mkdirSync(folder, { recursive: true });

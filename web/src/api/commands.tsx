@@ -26,7 +26,7 @@ export function CommandsProvider({ children }: { children: ReactNode }) {
   return <CommandsContext value={registry}>{children}</CommandsContext>;
 }
 
-/** Offers a component's operations while the component is on screen, with its current variables. */
+/** Offers a component's operations in that menu while the component is on screen, with its current variables. */
 export function useCommands(commands: readonly Command[]): void {
   const { add } = useContext(CommandsContext);
   const latest = useRef(commands);

@@ -23,7 +23,7 @@ export function useReceiverUrl(): string {
   return `${location.origin}/receivers/${id}`;
 }
 
-/** Time-out of a read. A receiver that works answers at once. */
+/** Time-out of a read. A working receiver answers immediately. */
 const timeoutMs = 5_000;
 
 /** Reads the requests that the receiver has stored, newest first. Throws if the gateway does not answer. */

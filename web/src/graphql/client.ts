@@ -4,7 +4,7 @@ import { endsSession } from './errors.ts';
 
 /**
  * Time-outs of operations. Mutations have a long time-out, because a test callback may take long. Queries have a short
- * time-out, because the answer to a query may never arrive after an outage, and the next query waits for it.
+ * time-out: after an outage an answer may never arrive, and the next query waits for it.
  */
 const timeoutsMs = { mutation: 30_000, query: 10_000 } as const;
 

@@ -14,8 +14,8 @@ export interface Lost {
 export type Connection =
   | { phase: 'connecting' }
   /**
-   * `caughtUp` counts the codes that were missed since `lost`, and then received. Both are null for the first
-   * connection.
+   * `caughtUp` counts the codes that were missed since `lost` and then received. For the first connection, `caughtUp` and
+   * `lost` are null.
    */
   | { phase: 'live'; since: number; caughtUp: number | null; lost: Lost | null }
   | ({ phase: 'reconnecting' } & Lost)

@@ -2,8 +2,8 @@ import { useEffect, useRef } from 'react';
 import { useLive } from './live-context.tsx';
 
 /**
- * Delays of the reads after an event. The event may arrive before the outcome is stored and its deliveries are planned:
- * usually by some milliseconds, under load by many seconds.
+ * Delays of the reads after an event. An event may arrive before its outcome is stored and the deliveries are planned. It is
+ * usually some milliseconds early, under load many seconds.
  */
 const delaysMs = [0, 1_000, 4_000, 15_000, 60_000];
 /** The pause after a read. Without it, each of many events in a row would cause a read. */

@@ -16,7 +16,7 @@ export interface HeldRows<Shown extends Row> {
 
 /**
  * Holds back rows that arrive while the user reads a list, until the user requests them. New rows would move the shown rows
- * under the pointer. Changes of shown rows appear at once.
+ * under the pointer. Changes of shown rows appear immediately.
  *
  * @param latest the rows as they were last read from the server; the same array until the next read
  * @param page names the page of the list; the rows of another page replace all rows

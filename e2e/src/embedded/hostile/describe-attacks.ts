@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { type AttackTable, attack } from './attack.ts';
 import type { Target } from './target.ts';
 
-/** Runs each table of attacks, and checks after each that the process still serves its other clients. */
+/** Runs each table of attacks. After each attack, checks that the process still serves its other clients. */
 export function describeAttacks(tables: readonly AttackTable[], targetOf: () => Target): void {
   describe.each(tables)('$boundary', ({ urlOf, attacks }) => {
     it.each(attacks)('$name', async (input) => {

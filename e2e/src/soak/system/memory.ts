@@ -33,8 +33,9 @@ export function readResidentMiB(pid: number | undefined): number | null {
 const minSamples = 5;
 
 /**
- * Compares the median memory of the first third of the time with that of the last third. Samples of processes younger
- * than `warmUpMs` do not count, because a restarted process uses little memory. Names with too few samples are omitted.
+ * Compares the median memory of the last third of the time with the median memory of the first third. Samples of processes
+ * younger than `warmUpMs` do not count, because a restarted process uses little memory. Names with too few samples are
+ * omitted.
  */
 export function measureGrowth(samples: readonly MemorySample[], warmUpMs: number): MemoryGrowth[] {
   const warm = samples.filter(({ ageMs }) => ageMs >= warmUpMs);
