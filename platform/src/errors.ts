@@ -30,7 +30,7 @@ export interface CodedErrorOptions {
   cause?: unknown;
   /** True if the same call may succeed later. Default: false. */
   retryable?: boolean;
-  /** After this many milliseconds, retries no longer help. Default: retries may help for any time. */
+  /** Retries can help only for this many milliseconds. Default: no limit. */
   retryForMs?: number;
   /** Further public data, copied into a GraphQL error's extensions or a problem document. */
   details?: Record<string, unknown>;
@@ -72,19 +72,19 @@ export function causesOf(error: unknown): Error[] {
 }
 
 /**
- * Finds the first coded error among an error and its causes, because drizzle, for example, wraps the errors of the
- * driver.
+ * Finds the first CodedError among an error and its causes. Libraries wrap errors: drizzle, for example, wraps the
+ * driver's.
  */
 export function codedCause(error: unknown): CodedError | null {
   return causesOf(error).find((cause) => isCodedError(cause)) ?? null;
 }
 
-/** Whether a retry can help, which the error itself says (`CodedError.retryable`). */
+/** Whether the first CodedError among an error and its causes is retryable; false if there is none. */
 export function isRetryable(error: unknown): boolean {
   return codedCause(error)?.retryable ?? false;
 }
 
-/** Codes of engines' outages, which clients see as SERVICE_UNAVAILABLE. */
+/** Codes for an outage of the database, the broker or the key-value store. Clients see SERVICE_UNAVAILABLE. */
 const outages: ReadonlySet<string> = new Set<PlatformErrorCode>([
   'COMMIT_UNKNOWN',
   'DATABASE_UNAVAILABLE',
@@ -102,8 +102,9 @@ const unavailableMessages = {
 } as const satisfies Partial<Record<PlatformErrorCode, string>>;
 
 /**
- * Runs a call to an engine, and converts any failure to a retryable error with `code`. Coded errors are rethrown
- * unchanged, except an outage of the database in which an embedded engine stores its data.
+ * Runs a call to the key-value store or the broker, and converts a failure to a retryable error with `code`. A
+ * CodedError is rethrown unchanged. Only DATABASE_UNAVAILABLE is converted, because the embedded store and broker keep
+ * their data in the database.
  */
 export async function orUnavailable<T>(
   code: keyof typeof unavailableMessages,
@@ -117,15 +118,15 @@ export async function orUnavailable<T>(
   }
 }
 
-/** Finds the first outage of an engine among an error and its causes; null if there is none. */
+/** Finds the first outage (a code in `outages`) among an error and its causes; null if there is none. */
 export function outageOf(error: unknown): CodedError | null {
   const coded = causesOf(error).filter((cause) => isCodedError(cause));
   return coded.find(({ code }) => outages.has(code)) ?? null;
 }
 
 /**
- * Returns the error that a client may see: one with a public code unchanged, an engine's outage as SERVICE_UNAVAILABLE
- * (retryable), and null for any other.
+ * Returns the error that a client may see. An error with a public code is returned unchanged, and an outage as
+ * SERVICE_UNAVAILABLE (retryable). For any other error the result is null.
  */
 export function publicError(error: unknown): CodedError | null {
   if (isCodedError(error) && !internalCodes.has(error.code)) return error;

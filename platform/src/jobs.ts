@@ -3,10 +3,7 @@ import type { Transaction } from './database.ts';
 /** A kind of delayed, retried work, and the type of its data (plain JSON). */
 export interface JobQueue<Data extends object> {
   readonly name: string;
-  /**
-   * Time after which a running job counts as lost and runs again: its process crashed, or its connection was cut after
-   * the fetch. Default: 5 minutes.
-   */
+  /** A job that has not ended after this time runs again, because its process may have crashed. Default: 5 minutes. */
   readonly timeoutMs?: number;
   /** Never set. It only connects the queue with the type of its data. */
   readonly data?: Data;
@@ -19,11 +16,11 @@ export interface JobContext {
 }
 
 /**
- * The jobs port, on pg-boss for both engines. At least once: when a handler throws or its process crashes, the job is
- * retried with backoff.
+ * The jobs port, which uses pg-boss on PostgreSQL and on PGlite. A job runs at least once: when a handler throws or its
+ * process crashes, the job is retried with backoff.
  *
- * If a job should run again later for a business reason, its handler schedules the next job in the transaction that
- * stores its outcome.
+ * If a job should run again later for a business reason, its handler schedules the next job. It does so in the
+ * transaction that stores the outcome of the current job.
  */
 export interface Jobs extends AsyncDisposable {
   /** Creates the queue if needed. Called once at start, before any job is scheduled. */

@@ -1,7 +1,8 @@
 /**
  * The key-value port: strings with an expiry. Adapters: `key-value/embedded` (a table) and Redis.
  *
- * While the store is down all methods throw CodedError KEY_VALUE_UNAVAILABLE (retryable), at once or after a time-out.
+ * While the store is down, all methods throw CodedError KEY_VALUE_UNAVAILABLE (retryable), immediately or after a
+ * time-out.
  */
 export interface KeyValue extends AsyncDisposable {
   get(key: string): Promise<string | null>;

@@ -1,14 +1,11 @@
 import type { z } from 'zod';
 import type { Transaction } from './database.ts';
 
-/**
- * A topic: its name, the schema by which each value is checked when it is published and read, and the function for its
- * key.
- */
+/** A topic. The schema checks each value when it is published and when it is read. */
 export interface Topic<Value> {
   readonly name: string;
   readonly schema: z.ZodType<Value>;
-  /** Messages of one key are handled in order. */
+  /** Returns the key of a value. Messages of one key are handled in order. */
   readonly key: (value: Value) => string;
 }
 
@@ -19,7 +16,7 @@ export interface Message<Value> {
   value: Value;
   headers: Readonly<Record<string, string>>;
   partition: number;
-  /** Position in the partition: increases, with gaps. */
+  /** Position in the partition (Kafka's offset). Positions increase, with gaps. */
   position: number;
   /** When the message was published, in milliseconds since the epoch. */
   publishedAt: number;
@@ -41,14 +38,14 @@ export interface ConsumeOptions<Value> {
   concurrency?: number;
   handler: Handler<Value>;
   /**
-   * Called when this member is assigned a partition, before it handles a message of the partition. The group has
-   * finished the partition up to `position`, even if a higher position was reported before.
+   * Called when this consumer is assigned a partition, before it handles a message of the partition. The group has
+   * finished the partition up to `position`, which may be lower than a position that was reported before.
    */
   onAssigned?(partition: number, position: number): Promise<void>;
   /**
-   * Called periodically with the positions up to which partitions are finished, if they have grown. Without this call,
-   * a position stored from `finishedThrough` could stay too low: it is low while earlier messages are being handled,
-   * and perhaps no later message raises it.
+   * Called periodically with the positions up to which partitions are finished, if they have grown. For services that
+   * store `finishedThrough`: while earlier messages are being handled, that position is low. If no later message
+   * follows, only this call raises the stored position.
    */
   onFinishedThrough?(positions: ReadonlyMap<number, number>): Promise<void>;
 }
@@ -56,12 +53,12 @@ export interface ConsumeOptions<Value> {
 /**
  * Handles one message; the message is finished when this resolves.
  *
- * - An error that is the message's fault sends it to `<topic>.dead-letter`: a CodedError that is not retryable, or a
- *   database error for an invalid value or a violated constraint.
- * - Any other error is retried in place with backoff, while later messages of the key wait.
+ * - After an error that is the message's fault, the message goes to `<topic>.dead-letter`. Such an error is a
+ *   CodedError that is not retryable, or a database error for an invalid value or a violated constraint.
+ * - After any other error, the message is retried with backoff, while later messages of its key wait.
  * - A message that fails for longer than a limit is parked in the database, with later messages of its key, and retried
  *   from there.
- * - If the error has `retryForMs`, a parked message goes to dead-letter after this time.
+ * - If the error has `retryForMs`, a parked message goes to the dead-letter topic after this time.
  */
 export type Handler<Value> = (message: Message<Value>, context: HandlerContext) => Promise<void>;
 
@@ -69,11 +66,11 @@ export interface HandlerContext {
   /** Aborts when the consumer stops. */
   signal: AbortSignal;
   /**
-   * Returns the position up to which the group has finished the message's partition, with this message counted as
-   * finished. It is 0 if the partition was revoked, and for a message that was parked.
+   * Returns the position up to which the group has finished the message's partition, as if this message were finished.
+   * Returns 0 if the partition was revoked, and for a message that was parked.
    *
-   * The position stays before the oldest parked message, unless that message is 10,000 or more positions older. Call it
-   * inside the transaction that stores the message's effect.
+   * The position stays before the oldest parked message, unless that message is 10,000 or more positions older. Call
+   * this function inside the transaction that stores the message's effect.
    */
   finishedThrough(): number;
 }
@@ -82,7 +79,7 @@ export interface TailOptions<Value> {
   topic: Topic<Value>;
   /**
    * Where to start: at the end (`now`), after these positions, or with the last `last` messages, divided among the
-   * partitions. A position older than retention starts at the oldest stored message.
+   * partitions. If retention has deleted a position, the tail starts at the oldest stored message.
    */
   from: 'now' | { after: Positions } | { last: number };
   /** Called with the messages of a key in order. It must not throw, and is not awaited. */
@@ -143,10 +140,10 @@ export interface Topics extends AsyncDisposable {
    * Joins a group. Messages are handled at least once and concurrently. The messages of one key are handled in order,
    * even when partitions are added. The committed position never passes an unfinished message.
    *
-   * Disposing stops the intake, aborts the signal, and awaits running handlers.
+   * Disposing stops the intake, aborts the handlers' signal, and awaits running handlers.
    */
   consume<Value>(options: ConsumeOptions<Value>): Promise<AsyncDisposable>;
-  /** Reads every message in every process, without stored positions. */
+  /** Reads every message of the topic in each process that calls it. No positions are stored. */
   tail<Value>(options: TailOptions<Value>): Promise<Tail>;
   /** Resolves when the broker responds, else throws a retryable error. */
   ping(): Promise<void>;

@@ -44,7 +44,8 @@ it('batcher: respects its limits of concurrent batches and of items per batch', 
   const results = [1, 2, 3, 4, 5].map((item) => batch(item));
   await turn();
   expect(sizes()).toEqual([2]);
-  // The first batch is slow, so that a second batch starts. The second is also slow, but a third may not start.
+  // The first batch is slow, so that a second batch starts. The second is also slow, but `concurrency` allows no third
+  // batch.
   await expect.poll(sizes).toEqual([2, 2]);
   batches[0]?.end.resolve();
   await expect.poll(sizes).toEqual([2, 2, 1]);
@@ -53,7 +54,7 @@ it('batcher: respects its limits of concurrent batches and of items per batch', 
 });
 
 // Regression: under overload, thousands of items stayed in the queue after their callers had aborted. They delayed
-// later items, until the callers of these also gave up.
+// later items so long that the callers of the later items aborted, too.
 it('batcher: removes an item whose caller leaves before its batch starts', async () => {
   const { batch, batches } = controlled({ maxItems: 2 });
   const leaving = new AbortController();

@@ -1,6 +1,6 @@
 /**
- * The time, as a collaborator that tests can advance. Business time (expiry, time-outs of requests) uses a Clock;
- * technical polls and retries use real timers.
+ * A clock that tests can advance. Business time (expiry, time-outs of requests) uses a Clock; technical polls and
+ * retries use real timers.
  */
 export interface Clock {
   /** Milliseconds since the epoch. */
@@ -12,7 +12,7 @@ export interface Clock {
 export const systemClock: Clock = {
   now: () => Date.now(),
   setTimer(delayMs, callback) {
-    // Node would fire a timer with a delay of more than 2^31-1 ms at once.
+    // Node would fire a timer with a delay of more than 2^31-1 ms immediately.
     const timer = setTimeout(callback, Math.min(Math.max(delayMs, 0), 2_147_483_647));
     timer.unref();
     return { [Symbol.dispose]: () => clearTimeout(timer) };

@@ -1,6 +1,6 @@
 /**
- * Returns a function whose concurrent calls share work. Calls during a run share the next run, because the current run
- * may have read older state than these calls need.
+ * Returns a function whose concurrent calls share runs of `work`. A call during a run does not join that run, which may
+ * already have read older state. All calls during a run share the next run.
  */
 export function createCoalesced<Result>(work: () => Promise<Result>): () => Promise<Result> {
   let running: Promise<unknown> = Promise.resolve();

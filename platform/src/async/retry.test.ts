@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { createMemoryLog } from '../testing/log.ts';
 import { retryEverySecond } from './retry.ts';
 
-// Regression: when a consumer stopped, each of its messages was logged as a failure to send it to dead-letter.
+// Regression: when a consumer stopped, it logged for each message that moving it to the dead-letter topic failed.
 it('retry: logs no failure that is caused by the stop', async () => {
   const stop = new AbortController();
   const log = createMemoryLog();

@@ -10,8 +10,8 @@ export interface BatchItem<Item, Result> extends PromiseWithResolvers<Result> {
 type Run<Item, Result> = (items: readonly Item[]) => Promise<readonly Result[]>;
 
 /**
- * Number of concurrent parts in which a failed batch is run again. It is also the number of items of a failed part that
- * run concurrently.
+ * A failed batch is split into this many parts, which run concurrently. Of a failed part, this many items run
+ * concurrently.
  */
 const partsAtOnce = 3;
 
@@ -19,9 +19,10 @@ const partsAtOnce = 3;
  * Runs a batch, and settles each of its items. It never rejects.
  *
  * - A failed batch is run again in three parts, and a failed part item by item, so that only the item at fault fails.
- * - If all parts fail with retryable errors, the engine is down. The items are then rejected without running singly.
- * - When items run singly, and there are three more retryable failures than successes, the remaining items get the
- *   first error.
+ * - If all parts fail with retryable errors, the database or broker is down. The items are then rejected without
+ *   running singly.
+ * - Single runs of a part stop after three more retryable failures than successes. The part's remaining items are
+ *   rejected with the first of these errors.
  * - Items that fail with COMMIT_UNKNOWN are not run again: only the caller can find out whether the commit happened.
  * - Items whose caller has left are not run again.
  */
@@ -101,7 +102,7 @@ async function runEach<Item, Result>(run: Run<Item, Result>, part: readonly Batc
   await Promise.all(Array.from({ length: partsAtOnce }, runRemaining));
 }
 
-/** Rejects an item whose caller has left. Returns whether it has. */
+/** Rejects the item if its caller has left. Returns whether the caller has left. */
 function rejectIfLeft<Item, Result>({ signal, reject }: BatchItem<Item, Result>): boolean {
   if (signal?.aborted) reject(signal.reason);
   return signal?.aborted ?? false;

@@ -1,6 +1,6 @@
 /**
- * Settles as the work does, or resolves if the signal aborts first. The work itself continues. Nothing stays in memory,
- * unlike with `Promise.race` and a promise that stays pending.
+ * Settles like `work`, or resolves when the signal aborts first; the work itself continues. `Promise.race` with a
+ * promise that stays pending would leak memory.
  */
 export function untilSettled(work: PromiseLike<unknown>, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

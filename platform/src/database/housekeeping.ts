@@ -6,7 +6,7 @@ import { startRecurring } from '../async/recurring.ts';
 import type { Database, Queryable } from '../database.ts';
 import type { Log } from '../process/log.ts';
 
-/** Rows with a retention. */
+/** Rows of a table that are deleted when they are too old. */
 export interface Retention {
   /** The name of the rows in the log. */
   name: string;
@@ -30,8 +30,8 @@ export interface HousekeepingOptions {
 }
 
 /**
- * Deletes rows past their retention, in small batches, table by table in turn. Concurrent processes skip each other's
- * locked rows. A failure is logged once per run, and the next run retries the deletion.
+ * Deletes rows past their retention in small batches, one batch per table in turn. Concurrent processes skip each
+ * other's locked rows. A failure is logged once per run, and the next run retries the deletion.
  */
 export function startHousekeeping({
   database,
@@ -49,7 +49,7 @@ export function startHousekeeping({
       const now = database.now();
       const counts = new Map<string, number>();
       const failed = new Map<string, unknown>();
-      /** Deletes one batch. Resolves with false if no rows are left to delete. */
+      /** Deletes one batch. Resolves with whether more rows may be left; after a failure with false. */
       const deleteBatch = async ({ name, keepMs, deleteSome }: Retention): Promise<boolean> => {
         if (signal.aborted) return false;
         try {
@@ -79,7 +79,10 @@ export function startHousekeeping({
   });
 }
 
-/** Returns the `deleteSome` of a table with a column for age. The column needs an index that begins with it. */
+/**
+ * Returns a `deleteSome` that deletes the oldest rows of a table by the column `age`. An index must begin with this
+ * column.
+ */
 export function deleteFrom(table: PgTable, age: PgColumn, where?: SQL): Retention['deleteSome'] {
   return async (query, { before, limit }) => {
     const { rows } = await query.execute<{ count: number }>(sql`
@@ -92,8 +95,8 @@ export function deleteFrom(table: PgTable, age: PgColumn, where?: SQL): Retentio
 }
 
 /**
- * Selects the physical locations (ctid) of a table's oldest rows, and locks them; rows that others have locked are
- * skipped.
+ * Selects the physical locations (ctid) of a table's oldest rows, and locks these rows. Rows that another transaction
+ * has locked are skipped.
  */
 export function selectOldest(
   table: PgTable,

@@ -3,13 +3,14 @@ import { readMigrationFiles } from 'drizzle-orm/migrator';
 import type { Migrations, Queryable } from '../database.ts';
 
 /**
- * Time limit for a migration's table locks, because other readers and writers wait behind a pending lock. It is longer
- * than `deadlock_timeout` (1 s), after which PostgreSQL cancels an autovacuum that has the lock.
+ * Time limit for a migration to get a table lock. While the migration waits, later readers and writers of the table
+ * wait behind it. The limit is longer than `deadlock_timeout` (1 s), after which PostgreSQL cancels an autovacuum that
+ * has the lock.
  */
 const lockWithinMs = 3_000;
 
 /**
- * Applies a context's migrations in one transaction, under an advisory lock, so that concurrent processes take turns.
+ * Applies a service's migrations in one transaction. An advisory lock makes concurrent processes take turns.
  *
  * Each schema has a separate migrations table. In drizzle's default table, the migrations of two folders would be
  * mixed, and some silently skipped. If no migration is missing, nothing is written, so that a read-only database works.

@@ -2,8 +2,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { CodedError } from '../errors.ts';
 
 /**
- * Detects whether code runs inside a transaction of one database. The scope ends with the transaction, so that work
- * that was only started inside it may use the database afterwards.
+ * Detects whether code runs inside a transaction of one database. Work that was started inside a transaction, and
+ * continues after its end, may use the database.
  */
 export function createNestedUseGuard() {
   const scopes = new AsyncLocalStorage<{ open: boolean }>();

@@ -1,8 +1,8 @@
 import { CodedError, isCodedError } from '../errors.ts';
 
 /**
- * SQLSTATE classes and codes of faults that are the database's and not the statement's. They concern connections,
- * sign-in, a missing or read-only database, lack of resources, locks, permissions, and internal errors.
+ * SQLSTATE classes and codes for a fault of the database, not of the statement. They concern connections, sign-in, a
+ * missing or read-only database, lack of resources, locks, permissions, and internal errors.
  */
 const outages = /^(08|28|3D|53|57|58|XX|25006|25P03|40001|40P01|42501|55P03)/;
 
@@ -13,7 +13,7 @@ export function sqlStateOf(error: unknown): string | null {
   return typeof code === 'string' ? code : null;
 }
 
-/** Converts an error of the database to a retryable one if it is an outage; null for any other error. */
+/** Converts a database error that means an outage to a retryable error. Returns null for any other error. */
 export function toOutage(error: unknown): CodedError | null {
   const sqlState = sqlStateOf(error);
   return sqlState !== null && outages.test(sqlState) ? outage(error, sqlState) : null;
@@ -29,7 +29,9 @@ function messageOf(sqlState: string | null): string {
   return 'The database does not answer.';
 }
 
-/** Converts the cause of an error if it is an outage, since drizzle wraps the errors of its statements. */
+/**
+ * Converts an error that is an outage, or whose cause is an outage, because drizzle wraps the errors of its statements.
+ */
 export function withOutageCause(error: unknown): unknown {
   if (!(error instanceof Error) || isCodedError(error)) return error;
   const found = toOutage(error.cause);

@@ -1,13 +1,13 @@
 import { getTableColumns, type SQL, sql } from 'drizzle-orm';
 import { type AnyPgColumn, PgJsonb, type PgTable } from 'drizzle-orm/pg-core';
 
-/** Quotes a name. Statements are built from few, long texts, because drizzle inspects each part of a statement. */
+/** Quotes an SQL name. The result is a string, because drizzle needs time for each `sql` part of a statement. */
 const quote = (name: string) => `"${name.replaceAll('"', '""')}"`;
 
 /**
  * Builds a SELECT over one JSON parameter, for `insert(table).select(...)`. The statement's text is the same for any
- * number of rows. With `values`, 100 rows have 1,000 parameters, and processing these takes longer than storing the
- * rows.
+ * number of rows. With `values`, 100 rows of ten columns have 1,000 parameters, and processing the parameters takes
+ * longer than storing the rows.
  *
  * @param computed SQL per computed column, which may use the input row `input`; a column that is neither in the input
  *   nor computed gets its default
@@ -39,7 +39,7 @@ export function rowsOf<Table extends PgTable>(
  * Builds FROM and WHERE for an update of the rows with these ids; SQL refers to the input row as `input`. The condition
  * repeats the ids, because for the recordset alone PostgreSQL's planner assumes 100 rows and scans the table.
  *
- * @param id column of the table; the input rows have it by the same name
+ * @param id the table's id column; the input rows have a column of the same name
  * @param types SQL types of the input rows' columns, by name
  */
 export function joinById<Row extends object>(
@@ -64,7 +64,7 @@ export function asJson(value: unknown): string {
   return JSON.stringify(value, (_, each) => (typeof each === 'string' ? each.toWellFormed() : each));
 }
 
-/** Whether a column equals one of the ids, which are one parameter. */
+/** Builds the condition that a column equals one of the ids. All ids together are one array parameter. */
 export function isAnyId(column: AnyPgColumn, ids: readonly (string | number)[], type: 'uuid' | 'bigint' = 'uuid'): SQL {
   return sql`${column} = any(${`{${ids.join(',')}}`}::${sql.raw(type)}[])`;
 }

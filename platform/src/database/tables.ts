@@ -16,7 +16,7 @@ import { instant } from './columns.ts';
 /** The schema of the tables that the adapters use. */
 export const platformSchema = pgSchema('platform');
 
-/** The embedded topics: one log of all messages. `id` is the position. */
+/** The messages of all embedded topics. `id` is the position. */
 export const topicMessage = platformSchema.table(
   'topic_message',
   {
@@ -77,14 +77,14 @@ export const keyValueEntry = platformSchema.table(
   (table) => [index('key_value_by_expiry').on(table.expiresAt)],
 );
 
-/** Parked messages: they failed for longer than a limit, and the group's committed position is after them. */
+/** Parked messages. The group's committed position has passed them, and they are retried from this table. */
 export const parkedMessage = platformSchema.table(
   'parked_message',
   {
     id: bigserial({ mode: 'number' }).primaryKey(),
     topic: text().notNull(),
     group: text('consumer_group').notNull(),
-    /** The key is hashed, because foreign messages may have keys that are too long for an index. */
+    /** The key is hashed, because messages of other publishers may have keys that are too long for an index. */
     keyHash: text('key_hash').notNull(),
     partition: integer().notNull(),
     position: bigint({ mode: 'number' }).notNull(),
@@ -96,10 +96,10 @@ export const parkedMessage = platformSchema.table(
     errorMessage: text('error_message').notNull(),
     /** Number of retries since the message was parked. */
     attempts: integer().notNull().default(0),
-    /** True if an operator replayed the message from dead-letter, after the group had passed it. */
+    /** True if an operator replayed the message from the dead-letter topic, after the group had passed it. */
     isReplay: boolean('is_replay').notNull().default(false),
     parkedAt: instant('parked_at').notNull().defaultNow(),
-    /** Time of the next retry. While the message is being retried, it is the end of the lease. */
+    /** Time of the next retry. While a process retries the message, the end of that process's lease on it. */
     retryAt: instant('retry_at').notNull().defaultNow(),
   },
   (table) => [

@@ -12,7 +12,7 @@ type Address = ipaddr.IPv4 | ipaddr.IPv6;
 
 /** Addresses of clouds' metadata services. They are refused even if their range is allowed. */
 const metadataAddresses = new Set(['168.63.129.16', '100.100.100.200', 'fd00:ec2::254']);
-/** The range from which hosts of the internet get IPv6 addresses. */
+/** The range of public IPv6 addresses. */
 const globalIpv6 = '2000::/3';
 const privateNetworks = ['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', '100.64.0.0/10', 'fc00::/7'];
 

@@ -4,7 +4,8 @@ import { type UrlPolicy, urlRefusal } from './url-policy.ts';
 const maxLength = 2_048;
 
 /**
- * Normalises the URL of a callback. The addresses of its host name are checked only at each call.
+ * Normalises the URL of a callback. The IP addresses of its host name are not checked here, but each time the URL is
+ * called.
  *
  * @param argument the argument's path, such as `input.callbackUrl`
  * @throws CodedError CALLBACK_URL_REFUSED

@@ -6,8 +6,8 @@ import { literalOf } from './host.ts';
 import type { NameResolver } from './name-resolver.ts';
 
 /**
- * Creates an undici connector that rejects refused addresses with ADDRESS_REFUSED. It checks the resolved addresses of
- * each connection, against DNS rebinding. A name with one refused address is refused.
+ * Creates an undici connector that rejects refused addresses with ADDRESS_REFUSED. It checks the resolved addresses at
+ * each connection, as a protection against DNS rebinding. A name with one refused address is refused.
  */
 export function createGuardedConnector({
   policy,

@@ -19,15 +19,15 @@ export interface NameResolverOptions {
 export interface NameResolver extends Disposable {
   /**
    * Returns the IPv4 and IPv6 addresses of a name, at least one. Rejects with the code of c-ares, such as ENOTFOUND.
-   * Rejects with CodedError NAME_SERVERS_UNAVAILABLE if during the call no name server has answered any question, not
-   * even one for the root.
+   * Rejects with CodedError NAME_SERVERS_UNAVAILABLE if no name server has answered any query during the call, not even
+   * a query for the DNS root.
    */
   resolve(name: string): Promise<readonly LookupAddress[]>;
 }
 
 const maxNames = 10_000;
 /**
- * Limit of addresses per family (IPv4, IPv6). A stranger's name may have thousands of addresses, which would all be
+ * Limit of addresses per family (IPv4, IPv6). A client's host name may have thousands of addresses, which would all be
  * stored and tried.
  */
 const maxPerFamily = 8;
@@ -37,8 +37,8 @@ const maxCachedMs = 300_000;
 /** A name that does not exist is not looked up again for this time. */
 const missingCachedMs = 5_000;
 /**
- * Codes that c-ares reports if no name server has an answer. The cause may be the servers of the name's domain, or all
- * of our name servers.
+ * Codes that c-ares reports if no name server has an answer. The fault may lie with the name servers of the queried
+ * domain, or with ours.
  */
 const unanswered: ReadonlySet<string> = new Set(['ECONNREFUSED', 'EREFUSED', 'ESERVFAIL', 'ETIMEOUT']);
 const loopback: readonly LookupAddress[] = [
@@ -55,8 +55,8 @@ export function createNameResolver({ timeoutMs = 5_000, servers }: NameResolverO
   let probe: Promise<boolean> | null = null;
 
   /**
-   * Whether a name server answers a question for the root, which depends on no zone of a stranger. Concurrent calls
-   * share one question.
+   * Whether one of our name servers answers a query for the DNS root, which depends on no other domain. Concurrent
+   * calls share one query.
    */
   const canAnswer = (): Promise<boolean> => {
     probe ??= resolver
@@ -110,8 +110,8 @@ export function createNameResolver({ timeoutMs = 5_000, servers }: NameResolverO
 }
 
 /**
- * Creates a resolver whose tries of all servers end before `timeoutMs`. The second try of a server has twice the
- * time-out of the first.
+ * Creates a resolver that has tried each server twice before `timeoutMs`. c-ares doubles the time-out for the second
+ * try.
  */
 function createResolver(timeoutMs: number, servers: readonly string[] | undefined): Resolver {
   const tries = 2;
@@ -121,7 +121,7 @@ function createResolver(timeoutMs: number, servers: readonly string[] | undefine
   return resolver;
 }
 
-/** The error of a name whose answers have aliases (CNAME) only. c-ares reports none. */
+/** The error for a name whose answers contain only aliases (CNAME). c-ares reports no error for such a name. */
 function noAddress(name: string): Error {
   return Object.assign(new Error(`${name} has no address`), { code: 'ENODATA' });
 }

@@ -32,7 +32,10 @@ export function callbackUrlPolicy(config: CallbackUrlConfig): UrlPolicy {
   };
 }
 
-/** Defines the setting of name servers, such as `10.0.0.2,10.0.0.3:5353`; undefined for those of the system. */
+/**
+ * Defines the setting of name servers, such as `10.0.0.2,10.0.0.3:5353`; undefined means the name servers of the
+ * system.
+ */
 export function nameServers() {
   return z
     .string()

@@ -3,20 +3,23 @@ import { buildConnector, Pool } from 'undici';
 import { CodedError, isCodedError } from '../errors.ts';
 import { literalOf } from './host.ts';
 
-/** Connects to servers by tunnels through an HTTP proxy. Disposing closes what is not yet connected. */
+/** Connects to servers through an HTTP proxy (CONNECT). Disposing closes connections that are not yet open. */
 export interface TunnelConnector extends AsyncDisposable {
   /**
    * The connector for undici. It fails with CodedError
    *
    * - PROXY_UNAVAILABLE, with a sentence for the log, if the proxy is at fault: it can't be reached, refuses our
-   *   credentials, or has answered nothing during the call, not even a request for itself
-   * - ADDRESS_REFUSED if the proxy has refused the tunnel with 403, and TUNNEL_REFUSED if with another status
+   *   credentials, or has answered nothing during the call, not even a request to the proxy itself
+   * - ADDRESS_REFUSED if the proxy has refused the tunnel with 403, TUNNEL_REFUSED if it has refused otherwise
    * - RESPONSE_EARLY if the server has sent data before the request
    */
   readonly connect: buildConnector.connector;
 }
 
-/** Parts of the time-out. Together they are less than 1, so that the fault is known before a call ends. */
+/**
+ * Each phase's share of `timeoutMs`. `tunnelPart` includes `reachPart`. A tunnel request and the probe after it take
+ * less than `timeoutMs` together, so that the fault is known before the call ends.
+ */
 const reachPart = 0.25;
 const tunnelPart = 0.6;
 const probePart = 0.25;
@@ -38,7 +41,8 @@ export function createTunnelConnector({
   timeoutMs: number;
 }): TunnelConnector {
   const { origin, hostname, username, password } = new URL(proxyUrl);
-  // Without it, undici would expect a certificate of the server, which it reads from the header `host`.
+  // Without `servername`, undici would expect a certificate of the target server, because it reads the name from the
+  // header `host`.
   const servername = literalOf(hostname) === null ? hostname : '';
   const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
   const headers = username && { 'proxy-authorization': `Basic ${Buffer.from(credentials).toString('base64')}` };
@@ -87,7 +91,7 @@ export function createTunnelConnector({
       return answer;
     } catch (error) {
       if (isCodedError(error)) throw error;
-      // Some proxies close the connection, or are silent, if they do not reach the server.
+      // Some proxies close the connection, or do not answer, if they can't reach the server.
       if (answeredAt < startedAt && !(await canAnswer())) throw unavailable('The proxy does not answer.', error);
       throw signal.aborted ? error : refused(error);
     }

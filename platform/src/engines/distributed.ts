@@ -57,7 +57,7 @@ export async function openDistributedEngines(
   return { database, topics, [Symbol.asyncDispose]: () => stage[Symbol.asyncDispose]() };
 }
 
-/** Like `openDistributedEngines`, with jobs, which have tables, connections and polls of their own. */
+/** Like `openDistributedEngines`, plus jobs, which need additional tables, connections and polls. */
 export async function openDistributedEnginesWithJobs(
   config: DatabaseConfig & TopicsConfig,
   log: Log,

@@ -80,8 +80,8 @@ const embeddedRetentionMs = 7 * 86_400_000;
 const longestGiveUpMs = 24 * 86_400_000;
 
 /**
- * A rule for `refine`: data that message handlers need must be kept longer than the messages, even those in
- * dead-letter.
+ * A rule for `refine`: data that message handlers need must be kept longer than the messages, even messages in the
+ * dead-letter topic.
  *
  * @param name a setting of `durationOrOff`
  */

@@ -61,8 +61,8 @@ function placeOf({ locations, path }: GraphQLFormattedError) {
 }
 
 /**
- * Converts a coded error to an error of the whole request with its code's HTTP status. Any other error is returned
- * unchanged.
+ * Converts a public error to a GraphQL error of the whole request, with the HTTP status of its code. Any other error is
+ * returned unchanged.
  */
 export function toRequestError(error: unknown, statusOf: (code: string) => number): unknown {
   const coded = publicError(error);

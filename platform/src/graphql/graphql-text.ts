@@ -38,8 +38,8 @@ export function assertOperationText({ query, document, variables }: OperationTex
 }
 
 /**
- * Twice the gateway's limit, because the gateway's requests to subgraphs are nested a little deeper than those of its
- * clients.
+ * Limit of nested brackets. It is twice the gateway's limit, because the gateway's requests to subgraphs are nested a
+ * little deeper than a client's operation.
  */
 const maxNesting = 400;
 const opening: ReadonlySet<string> = new Set([TokenKind.BRACE_L, TokenKind.BRACKET_L, TokenKind.PAREN_L]);
@@ -75,7 +75,9 @@ function* tokenKinds(text: string): Generator<string> {
   }
 }
 
-/** Finds the first use of a variable, as the names of the argument and of the input fields that lead to it. */
+/**
+ * Finds the first use of a variable. Returns the names on the path to it: first the argument, then the input fields.
+ */
 function argumentOf(document: DocumentNode, variable: string): string[] | null {
   let found: string[] | null = null;
   visit(document, {
@@ -101,7 +103,10 @@ function findLiteral(document: DocumentNode): string[] | null {
   return found;
 }
 
-/** Lists the names on the way to a value: of the argument or of a variable with a default, then of the input fields. */
+/**
+ * Lists the names on the path to a value: first the argument, or the variable with a default value, then the input
+ * fields.
+ */
 function namesOf(ancestors: readonly (ASTNode | readonly ASTNode[] | undefined)[]): string[] {
   const names: string[] = [];
   for (const ancestor of ancestors) {

@@ -108,7 +108,7 @@ export async function createSubgraphServer<Context extends BaseContext>(
   };
 }
 
-/** Rejects text that no database accepts before a resolver receives it. */
+/** Rejects text that PostgreSQL can't store (NUL, lone surrogates) before a resolver receives it. */
 const refuseInvalidText: ApolloServerPlugin = {
   async requestDidStart() {
     return {

@@ -62,7 +62,7 @@ export function createClientAddresses(proxies: readonly string[]): ClientAddress
   };
 }
 
-/** The address of a connection that was already closed when it was read. */
+/** The result if the connection was closed before its address was read. */
 const unknownAddress = 'unknown';
 
 function normalizeAddress(address: string): string {
@@ -73,8 +73,8 @@ function normalizeAddress(address: string): string {
 }
 
 /**
- * Returns the group of an address for limits: an IPv4 address itself, or the first 64 bits of an IPv6 address, because
- * providers assign that many to one customer.
+ * Returns the key by which limits count an address: the whole IPv4 address, or the first 64 bits of an IPv6 address.
+ * Providers assign a whole /64 network to one customer.
  */
 export function groupAddress(address: string): string {
   if (isIP(address) !== 6) return address;

@@ -8,7 +8,7 @@ import { errorCode } from '../errors.ts';
 export function answerClientError(error: Error, socket: Socket): void {
   if (socket.writable && errorCode(error) !== 'ECONNRESET') {
     const [status, reason, code, title] = describe(errorCode(error));
-    // A time-out may be the server's fault: if it is overloaded or was suspended, it reads too late what was sent in
+    // A time-out may be the server's fault: an overloaded or suspended server reads too late what the client sent in
     // time.
     const isRetryable = status === 408;
     const body = JSON.stringify({ type: 'about:blank', status, code, title, ...(isRetryable && { retryable: true }) });

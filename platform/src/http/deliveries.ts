@@ -13,8 +13,8 @@ export interface Deliveries extends Disposable {
 const looksPerTimeout = 20;
 
 /**
- * @param timeoutMs time limit from a complete response to the delivery of its last byte; checks may find a slow client
- *   up to a twentieth later
+ * @param timeoutMs time limit from a complete response to the delivery of its last byte; a slow client may be found up
+ *   to 5 % later
  */
 export function createDeliveries(timeoutMs: number): Deliveries {
   /** The deadline of each response, in the order of adding. */

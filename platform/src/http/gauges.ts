@@ -10,8 +10,7 @@ export interface Gauge {
 export const gaugesType = 'text/plain; version=0.0.4; charset=utf-8';
 
 /**
- * Formats gauges for Prometheus. It needs no client library, because all names, help texts and labels are our
- * constants.
+ * Formats gauges for Prometheus. Nothing needs escaping, because all names, help texts and labels are constants.
  *
  * @see https://prometheus.io/docs/instrumenting/exposition_formats/
  */

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 
-/** Replaces the Host header if it is missing, which HTTP/1.0 allows. No page can have this origin (RFC 2606). */
+/** Used in place of a missing Host header, which HTTP/1.0 allows. No web page can have this origin (RFC 2606). */
 const noHost = 'host.invalid';
 
 /**

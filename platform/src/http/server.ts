@@ -45,11 +45,10 @@ export interface HttpLimits {
    * 10 s.
    */
   headMs: number;
-  /** Time from the same moment as for `headMs` to the end of the request's body. Default: 30 s. */
+  /** Time from the start of `headMs` to the end of the request's body. Default: 30 s. */
   requestMs: number;
   /**
-   * An idle connection is closed after this time, which must be longer than a load balancer's keep-alive. Default: 72
-   * s.
+   * Idle connections are closed after this time. It must be longer than a load balancer's keep-alive. Default: 72 s.
    */
   idleMs: number;
   /** Time from a complete response to the delivery of its last byte; not for streams. Default: 2 min. */
@@ -75,7 +74,7 @@ const maxRequestsPerConnection = 10_000;
  * Creates the Fastify server of a service:
  *
  * - `/health/live` (200, or 503 with the failures) and `/health/ready` (200 or 503, with each engine's state);
- * - errors are RFC 9457 problem documents with a stable `code`, masked if they are not ours;
+ * - errors are RFC 9457 problem documents with a stable `code`, and unexpected errors are masked;
  * - each response has the request's id, and `cache-control: no-store` unless its route sets another;
  * - no URL, header or body is logged;
  * - a connection's requests are served one at a time;
@@ -110,8 +109,8 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
           requestTimeout: limits.requestMs,
           keepAliveTimeout: limits.idleMs,
           connectionsCheckingInterval: Math.min(1_000, headMs / 2),
-          // An offer to upgrade to another protocol is ignored, for example to HTTP/2 by Java's client (RFC 9110
-          // section 7.8).
+          // Only an upgrade to WebSocket is accepted. Other upgrade requests are served as plain HTTP, for example the
+          // offer of HTTP/2 by Java's client (RFC 9110 section 7.8).
           shouldUpgradeCallback: ({ headers }) =>
             server.listenerCount('upgrade') > 0 && headers.upgrade?.toLowerCase() === 'websocket',
         },
@@ -174,7 +173,7 @@ function addNotFound(app: FastifyInstance): void {
     const allowed = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'].filter(
       (method) => app.findRoute({ url: path, method: method as HTTPMethods }) !== null,
     );
-    // If the request's method is allowed, its route exists, and has itself called this handler to respond with 404.
+    // If a route exists for the request's method, that route has called this handler to respond with 404.
     if (allowed.length === 0 || allowed.includes(request.method))
       return sendProblem(reply, { status: 404, code: 'NOT_FOUND', title: 'There is nothing at this address.' });
     return sendProblem(reply.header('allow', allowed.join(', ')), {

@@ -1,13 +1,13 @@
 import { CodedError } from '../errors.ts';
 
-/** Names and indexes from a value to one of its parts, such as `['input', 'codes', '0']`. */
+/** The path to a string inside a JSON value, such as `['input', 'codes', '0']`. */
 export type ValuePath = readonly string[];
 
 /**
  * Finds text that databases and UTF-8 can't store: NUL (U+0000) or a lone surrogate, in any string or key of a JSON
  * value. It uses no recursion, because a value may be nested as deeply as JSON.parse allows.
  *
- * @returns the path of the string, or of the object with the key; null if there is none
+ * @returns the path of the invalid string, or of the object with the invalid key; null if all text is valid
  */
 export function findInvalidText(value: unknown): ValuePath | null {
   if (typeof value === 'string') return isValidText(value) ? null : [];

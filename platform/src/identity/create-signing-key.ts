@@ -3,7 +3,7 @@ import { exportJWK, generateKeyPair } from 'jose';
 import type { SecretBox } from '../secrets/secret-box.ts';
 import { type SigningKeyRow, type SigningKeyTable, sealedKeys } from './signing-key-table.ts';
 
-/** Creates an Ed25519 key for a table. It is used for signing from `nowMs` on, and its private part is encrypted. */
+/** Creates an Ed25519 key as a row of `table`. The key signs from `nowMs` on, and the private key is encrypted. */
 export async function createSigningKey({
   table,
   secrets,

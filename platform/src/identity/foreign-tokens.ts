@@ -30,7 +30,8 @@ const rememberedCharacters = 4_000_000;
 const rememberedForMs = 60_000;
 
 /**
- * Verifies the tokens of any issuer by its published keys. Tokens need no claim; `sub` is the user.
+ * Creates a verifier for the tokens of any issuer, whose public keys are fetched from `url`. No claim is required;
+ * `sub` is the user's id.
  *
  * The verifier takes the authorization header's value, with or without `Bearer `.
  * @throws CodedError UNAUTHENTICATED for a token that is not valid now; SERVICE_UNAVAILABLE (retryable) while the keys

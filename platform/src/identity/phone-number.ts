@@ -7,8 +7,8 @@ import { z } from 'zod';
 const written = /^\+?[\d(][\d ().-]*\d$/;
 
 /**
- * Converts a phone number to E.164. A number without a country code is read in `region`. Null if the text is no valid
- * number, or has anything before or after it, even spaces.
+ * Converts a phone number to E.164, such as `+84901234567`. A number without a country code is read in `region`.
+ * Returns null if the text is no valid number, or has other characters around the number, even spaces.
  */
 export function toE164(text: string, region: string): string | null {
   if (text.length > 40 || !written.test(text)) return null;

@@ -3,7 +3,7 @@ import { CodedError, isCodedError, type PlatformErrorCode } from '../errors.ts';
 import type { SecretBox } from '../secrets/secret-box.ts';
 import type { SigningKeyRow } from './signing-key-table.ts';
 
-/** A private key; or null with the error: SECRETS_KEY_WRONG, or SECRET_ALTERED, which no key can decrypt. */
+/** A private key, or the error of its decryption: SECRETS_KEY_WRONG, or SECRET_ALTERED if no key can decrypt it. */
 export type OpenedKey = { privateKey: KeyObject; error: null } | { privateKey: null; error: CodedError };
 
 /** Decrypts and parses the private key of a row. */

@@ -174,7 +174,7 @@ describe('remote keys', () => {
     await set.addKey('second');
     expect(await set.verify('second')).toBe('SERVICE_UNAVAILABLE, retryable');
     set.publish(null);
-    // After a successful fetch, the next fetch follows in a minute.
+    // The next fetch in the background succeeds.
     await set.fetched(set.fetches() + 1);
     expect(await set.verify('second')).toBe('ann');
   });

@@ -30,7 +30,7 @@ export interface RemoteKeys extends Disposable {
    *   SERVICE_UNAVAILABLE (retryable) for an unknown key while the issuer does not answer
    */
   readonly find: FindKey;
-  /** Removes a key at once and permanently, even if the issuer still publishes it. */
+  /** Removes a key immediately and permanently, even if the issuer still publishes it. */
   revoke(kid: string): void;
   isRevoked(kid: string): boolean;
   /** Fetches the keys again soon. */
@@ -53,8 +53,8 @@ const keySchema = z.object({
 });
 
 /**
- * Fetches the keys of a JWKS URL once per minute in the background, and at once for an unknown `kid` (at most once per
- * second). While the issuer is down, the last valid keys stay in use.
+ * Fetches the keys of a JWKS URL once per minute in the background, and immediately for an unknown `kid` (at most once
+ * per second). While the issuer is down, the last valid keys stay in use.
  *
  * jose's createRemoteJWKSet is not used, because it rejects every token after a failed reload, although it still has
  * the keys.
@@ -110,8 +110,7 @@ export function createRemoteKeys({
   return {
     async find({ kid }) {
       if (!kid || revoked.has(kid)) throw new errors.JWKSNoMatchingKey();
-      // The known keys are searched first, then those of a running fetch, which may be the first fetch, then those of a
-      // new fetch.
+      // Search the known keys first, then the keys of a running fetch, then the keys of a new fetch.
       for (const fetching of [() => null, () => running, requestLoad]) {
         await fetching();
         const key = keys.get(kid);

@@ -13,7 +13,7 @@ export const refreshEveryMs = 60_000;
 
 export interface SigningKeyRotation {
   database: Database;
-  /** The context's table. */
+  /** The service's table of signing keys. */
   table: SigningKeyTable;
   /** Encrypts the private keys. */
   secrets: SecretBox;
@@ -27,8 +27,8 @@ export interface SigningKeyRotation {
 }
 
 /**
- * Creates a new key if one is due, and deletes replaced keys whose signatures have all expired. The keys are read again
- * under a lock, so that two processes create only one new key.
+ * Creates a new key if one is due, and deletes replaced keys whose signatures have all expired. The keys are read under
+ * a lock, so that two processes create only one new key.
  */
 export async function rotateSigningKeys(rotation: SigningKeyRotation): Promise<void> {
   const { database, table, secrets } = rotation;
@@ -47,7 +47,7 @@ export async function rotateSigningKeys(rotation: SigningKeyRotation): Promise<v
 }
 
 /**
- * Returns the time from which a new key should sign, in milliseconds since the epoch. This is now if no other key can
+ * Returns the time from which a new key should sign, in milliseconds since the epoch. Returns `now` if no other key can
  * sign, and null if no new key is due.
  */
 function successorSignsFrom(

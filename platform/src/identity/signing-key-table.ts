@@ -3,7 +3,7 @@ import type { JWK } from 'jose';
 import { instant } from '../database/columns.ts';
 import type { SealedColumn } from '../secrets/sealed-columns.ts';
 
-/** The table of a context's signing keys, in its schema. */
+/** Defines the table of a service's signing keys, in the service's PostgreSQL schema. */
 export function signingKeyTable<Name extends string>(schema: PgSchema<Name>) {
   return schema.table('signing_key', {
     kid: text().primaryKey(),

@@ -27,7 +27,7 @@ export interface SigningKeys extends Disposable {
   readonly verify: FindKey;
   /** Creates a new key if one is due, and reads the keys. It also runs every minute. */
   refresh(): Promise<void>;
-  /** Removes a revoked key from memory at once, then reads the keys. Throws the database's errors. */
+  /** Removes a revoked key from memory immediately, then reads the keys. Throws the database's errors. */
   drop(kid: string): Promise<void>;
 }
 
@@ -40,7 +40,7 @@ export interface SigningKeysOptions extends SigningKeyRotation {
 type Key = SigningKeyRow & { privateKey: KeyObject | null };
 
 /**
- * Opens the signing keys of a context, which are stored in its database. One process at a time rotates them: a new key
+ * Opens the signing keys of a service, which are stored in its database. One process at a time rotates them: a new key
  * is published an hour before its first use, and a replaced key stays published for some time. A key that can't be
  * decrypted stays published but is not used for signing; if it was altered, a new key replaces it at once.
  */

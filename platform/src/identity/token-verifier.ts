@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 import { CodedError, isCodedError } from '../errors.ts';
 
-/** The user of a request, by the claims of the token. */
+/** The user of a request, read from the claims of the token. */
 export interface Identity {
   userId: string;
   /** Id of the session that the token belongs to. */
@@ -14,7 +14,7 @@ export interface Identity {
   kid: string;
   /** Expiry of the token, in milliseconds since the epoch. */
   expiresAtMs: number;
-  /** All claims by name, for matching by claim (`@topic`). */
+  /** All claims by name. Subscriptions filter messages by a claim (`@topic`). */
   claims: Readonly<JWTPayload>;
 }
 
@@ -44,15 +44,16 @@ const rememberedTokens = 2_000;
 const rememberedCharacters = 4_000_000;
 /**
  * The only valid form of a token (RFC 7515 section 7.1). It is checked because jose also accepts white space and
- * padding in the signature, by which a client could write one token in countless ways.
+ * padding in the signature, with which a client could write the same token in countless ways.
  */
 const compactForm = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
 /**
- * Verifies a token: EdDSA only, a key named by `kid`, issuer, audience, expiry, and the claims we rely on.
+ * Creates a verifier of tokens. It checks the algorithm (EdDSA only), the `kid`, issuer, audience and expiry, and
+ * requires the claims of `Identity`.
  *
  * The signature of a repeated token is not verified again, because that is the most expensive step. The token's expiry
- * is checked and its key is looked up each time, so that revoking a key takes effect at once.
+ * is checked and its key is looked up each time, so that revoking a key takes effect immediately.
  *
  * The verifier takes the authorization header's value, with or without `Bearer `.
  * @throws CodedError UNAUTHENTICATED for any token that is not valid now; SERVICE_UNAVAILABLE (retryable) while the
@@ -67,8 +68,8 @@ export function createTokenVerifier({ keys, issuer, audience, now }: TokenVerifi
   });
 
   const keyByKid = (header: JWTHeaderParameters) => {
-    // A token without a kid is refused. A set with a single key would accept it, and revoking that key would have no
-    // effect.
+    // A token without a kid is refused. jose would accept it if there is only one key, and it could not be revoked by a
+    // kid.
     if (!header.kid) throw new errors.JWKSNoMatchingKey();
     return keys(header);
   };

@@ -49,8 +49,8 @@ export async function createJobs({ database, log, superviseEverySeconds = 10 }: 
   pool?.endStart();
   releases.defer(() => boss.stop({ graceful: true, timeout: 15_000, close: false }));
   if ('embedded' in database) {
-    // Only this process uses the embedded database. So jobs that were running at the last stop are lost, and are
-    // retried without waiting for their time-out.
+    // Only this process uses the embedded database. A job that is still active was interrupted by the last stop, and is
+    // retried without waiting for its time-out.
     await database.embedded.executeSql(
       `update pgboss.job set state = 'retry', start_after = now() where state = 'active'`,
     );
@@ -134,11 +134,11 @@ function inTransaction(tx: Transaction): BossDatabase {
   };
 }
 
-/** The first start creates pg-boss's tables, or waits for another process to create them. */
+/** Time-out of the statements at a start, which create pg-boss's tables or wait for another process to create them. */
 const startWithinMs = 600_000;
 const connections = 4;
 
-/** Opens a pool of ours for pg-boss's statements, because pg-boss's pool has no time-out. */
+/** Opens our own pool for pg-boss's statements, because pg-boss's pool has no time-out. */
 function openPool(
   { url, queryTimeoutMs = 12_000, abandoned }: JobsPoolOptions,
   log: Log,

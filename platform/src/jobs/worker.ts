@@ -18,11 +18,11 @@ export interface WorkerOptions<Data extends object> {
 
 /**
  * Interval of polling: a due job waits at most this long. Notifications would cost more than polling, because nearly
- * all jobs are due later, and most are cancelled before.
+ * all jobs are due later, and most of them are cancelled before they are due.
  */
 const pollMs = 500;
 /**
- * If more jobs are due than one fetch returned, the worker pauses this long after a job ends. So the next fetch can
+ * If more jobs are due than one fetch returned, the worker pauses this long after a job ends. The next fetch can then
  * replace several ended jobs.
  */
 const gatherMs = 20;
@@ -45,7 +45,7 @@ export function startWorker<Data extends object>({
   const stop = new AbortController();
   const running = new Set<Promise<void>>();
   const lines = createRepeatedLines(log);
-  // Jobs are identified by id and attempt. If a job counted as lost, another worker runs its next attempt, which this
+  // Jobs are identified by id and attempt. After a job's time-out, another worker may run the next attempt, which this
   // worker must not end.
   const createJobBatcher = (call: (jobs: Job<Data>[]) => Promise<unknown>) =>
     createBatcher<Job<Data>, void>({

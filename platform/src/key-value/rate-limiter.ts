@@ -92,7 +92,7 @@ function rateLimited(message: string, { msBeforeNext }: RateLimiterRes): CodedEr
   });
 }
 
-/** Changes a limiter so that it allows everything while the store is down, and logs this. */
+/** Wraps a limiter. While the store is down, the wrapper allows every attempt and logs a warning. */
 export function allowWithoutStore(limiter: RateLimiter, log: Log): RateLimiter {
   const lines = createRepeatedLines(log);
   const ignoreOutage = (error: unknown) => {

@@ -155,7 +155,7 @@ describe('Redis with several servers', () => {
   }
 });
 
-/** Starts Redis, and resolves when it answers; `config` is the content of its file. */
+/** Starts Redis, and resolves when it answers. `config` is added to its configuration file. */
 async function startRedisServer(args: string[], config = '', port = 0) {
   await using releases = new AsyncDisposableStack();
   const folder = await mkdtemp(join(tmpdir(), 'voucher-gateway-redis-'));
@@ -180,7 +180,7 @@ async function startRedisServer(args: string[], config = '', port = 0) {
 }
 
 async function freePort(): Promise<number> {
-  // The port 10,000 above must also be free, because a cluster node uses both.
+  // A cluster node also uses the port number plus 10,000, which must not exceed 65,535.
   for (;;) {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');

@@ -21,16 +21,16 @@ export interface RedisKeyValueOptions {
 /** A connection that receives nothing for this long after a failed command is closed and reopened. */
 const closeAfterMs = 500;
 /**
- * Minimum interval of reconnects from a replica. Not every rejected write causes a reconnect, because a reconnect makes
- * running commands fail.
+ * Minimum interval between reconnects from a replica. Not every rejected write may cause a reconnect, because a
+ * reconnect makes running commands fail.
  */
 const leaveReplicaEveryMs = 5_000;
 /** Time limit for connecting at the start. */
 const startWithinMs = 5_000;
 
 /**
- * The key-value port on Redis 6.2 or newer. While Redis is down commands fail at once, or after their time-out; nothing
- * is queued.
+ * The key-value port on Redis 6.2 or newer. While Redis is down, commands fail immediately or after their time-out;
+ * nothing is queued.
  *
  * The client reconnects forever, also after a failed start, and when the connection is open but silent.
  */

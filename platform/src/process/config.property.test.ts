@@ -74,7 +74,7 @@ it('config: any environment gives valid settings, or an error with every fault',
         const config = readConfig(settings, given);
         expect(config.PORT).toSatisfy((value: number) => Number.isInteger(value) && value >= 0 && value <= 65_535);
         expect(config.SIZE).toSatisfy((value: number) => Number.isInteger(value) && value >= 1 && value <= 9);
-        // A longer duration would make Node's timers fire at once.
+        // A longer duration would make Node's timers fire immediately.
         expect(config.IDLE).toSatisfy((value: number) => value > 0 && value < 2 ** 31);
         expect(URL.canParse(config.TARGET_URL)).toBe(true);
         expect(Object.isFrozen(config)).toBe(true);

@@ -19,7 +19,7 @@ export function parseDurationMs(text: string): number | null {
 /**
  * A setting such as `10m`, parsed to milliseconds. `fallback` and `max` have the same format.
  *
- * @param max default: `24d`, because longer timers of Node fire at once
+ * @param max default: `24d`, because longer timers of Node fire immediately
  */
 export function duration(fallback: string, { max = '24d' } = {}) {
   return z

@@ -9,8 +9,8 @@ interface FailureFields {
 
 /**
  * Creates the function that logs failures. A retryable failure, such as an outage of an engine or an overload, is
- * logged as a warning. Repeated warnings are summarised in one line. Any other failure is logged as an error, each with
- * a separate line.
+ * logged as a warning. Repeated warnings are summarised in one line. Every other failure is logged as an error in a
+ * separate line.
  */
 export function createFailureLines(log: Log): (fields: FailureFields, message: string) => void {
   const lines = createRepeatedLines(log);

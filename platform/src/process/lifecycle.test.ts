@@ -6,7 +6,7 @@ import { expect, it } from 'vitest';
 
 const main = fileURLToPath(new URL('../testing/processes/lifecycle-main.ts', import.meta.url));
 
-/** Starts the small service as a process; `line` reads the next line that it prints. */
+/** Starts the service of `lifecycle-main.ts` as a process; `line` reads the next line that it prints. */
 async function start(environment: Record<string, string> = {}) {
   const { PATH, NODE_COMPILE_CACHE } = process.env;
   const child = spawn(process.execPath, [main], {
@@ -55,7 +55,7 @@ it('lifecycle: serves during its shutdown delay, not ready and without keep-aliv
   expect(await service.line()).toBe('retired');
   expect(await ask('/health/ready')).toEqual([503, 'close']);
   expect(await ask('/')).toEqual([200, 'close']);
-  // A second signal forces the end.
+  // A second signal forces the exit.
   service.signal('SIGTERM');
   expect(await service.exit).toBe(1);
 });

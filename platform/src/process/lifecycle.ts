@@ -25,8 +25,8 @@ export const defaultStopMs = 10_000;
  * Runs a service until SIGINT or SIGTERM, which stop it in stages. First it retires, so that load balancers drain it,
  * and continues to serve for its shutdown delay. It is then disposed, and the process exits.
  *
- * The exit code is 0, also if an engine's outage disturbed the stop. A second signal, a disposal over its time limit,
- * or an unhandled rejection before the stop, exits with 1 at once.
+ * The exit code is 0, also if an outage (of the database, for example) disturbed the stop. The process exits with 1
+ * immediately after a second signal, a disposal over its time limit, or an unhandled rejection before the stop.
  *
  * A failed start prints its message, without a stack if the error is coded, and exits with 1. A parent process with an
  * IPC channel gets the message `ready` once the service listens, as pm2's `wait_ready` expects.
@@ -47,8 +47,8 @@ export async function run(start: () => Promise<Stoppable>, { log }: { log: Log }
       },
     );
   };
-  // Node prints warnings as text. Here they become log lines. Warnings about kafkajs's negative timers are dropped,
-  // because we can't fix the cause.
+  // Node prints warnings as text. Here they become log lines. Warnings about kafkajs's negative timers are logged at
+  // `debug`, because we can't fix the cause.
   process.removeAllListeners('warning');
   process.on('warning', ({ name, message }) =>
     log[name === 'TimeoutNegativeWarning' ? 'debug' : 'warn']({ warning: name }, message),

@@ -1,13 +1,13 @@
 import type { Log } from './log.ts';
 
 /**
- * Groups repeated log lines. The first line of a kind is written at once. Later lines are summarised once per interval,
- * with their count.
+ * Groups repeated log lines. The first line of a kind is written immediately. Later lines are summarised once per
+ * interval, with their count.
  */
 export interface RepeatedLines {
   /**
    * Logs a line, or counts it if its kind was logged within the interval. A summary line has the `count` of the lines
-   * that it replaces, and the fields of the last of them.
+   * that it replaces, and the fields of the latest line.
    *
    * @param kind what repeated lines have in common; there must be few kinds, so never a request's id
    */

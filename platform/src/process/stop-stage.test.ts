@@ -22,7 +22,7 @@ it('stop stage: stops all parts at once, and waits for the last', async () => {
   expect(stopped).toEqual(['second', 'first']);
 });
 
-// Regression: a part that waited for an engine used up the time of all parts after it.
+// Regression: a part of a service that waited for the database used up the stop time of all parts after it.
 it('stop stage: continues without a part that does not stop in time', async () => {
   const log = createMemoryLog();
   const stage = createStopStage({ withinMs: 1, log });

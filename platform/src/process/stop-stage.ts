@@ -3,7 +3,7 @@ import type { Log } from './log.ts';
 
 /**
  * Time limits of the stages of a stop, in milliseconds. The stages of a service together stay below `defaultStopMs`,
- * also if every engine has stopped responding.
+ * even if the database, Kafka and Redis do not respond.
  */
 export const stopLimits = {
   /** The gateway waits this long for running operations of sockets and streams, after `DRAIN_WINDOW`. */

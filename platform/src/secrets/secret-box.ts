@@ -10,8 +10,8 @@ export interface SecretUse {
 }
 
 /**
- * Encrypts secrets for the database with AES-256-GCM, by node:crypto, which is synchronous and supports additional
- * authenticated data. jose would use the few threads that argon2 needs.
+ * Encrypts secrets for the database with AES-256-GCM. It uses node:crypto, which is synchronous, because jose would
+ * occupy the few threads that argon2 needs.
  */
 export interface SecretBox {
   /** The beginning of the text that `seal` returns, which names the key. */
@@ -75,7 +75,7 @@ export function createSecretBox(keys: readonly [Buffer, ...Buffer[]]): SecretBox
 }
 
 /**
- * Creates the box of a service without SECRETS_KEY, which leaves secrets unencrypted, and can't decrypt any. Once the
+ * Creates the box of a service without SECRETS_KEY. The box leaves secrets unencrypted, and can't decrypt any. Once the
  * service has a key, stored secrets are encrypted in the background.
  */
 export function createPlainBox(): SecretBox {

@@ -10,8 +10,8 @@ export interface DnsServer extends AsyncDisposable {
   /** The questions so far, such as `A receiver.example.com`. */
   readonly questions: readonly string[];
   /**
-   * Addresses by name. Another text is the target of a CNAME, which each answer has. A missing name does not exist; a
-   * name with null gets no response.
+   * Addresses by name. A text that is no IP address is the target of a CNAME, which is part of each response. A name
+   * that is not in the map does not exist, and a name with null gets no response.
    */
   readonly addresses: Map<string, readonly string[] | null>;
   /**

@@ -10,7 +10,7 @@ import { createTestSecrets } from './secrets.ts';
 export interface TestEngines extends Omit<Engines, 'jobs'> {
   clock: Clock;
   log: Log;
-  /** The box for secrets. It is no engine, but services with secrets need it. */
+  /** Encrypts the secrets that some services store. */
   secrets: SecretBox;
 }
 

@@ -11,8 +11,8 @@ import { silentLog } from '../process/log.ts';
 declare module 'vitest' {
   export interface ProvidedContext {
     /**
-     * A file with a dump of a database that has only the engines' tables. Opening the dump is six times faster than
-     * creating these tables.
+     * A file with a dump of a database that has only the tables of the adapters. Opening the dump is six times faster
+     * than creating these tables.
      */
     emptyDatabase: string;
     /** The same database as a folder for `DATA_DIR`. Tests copy the folder. */
@@ -21,7 +21,7 @@ declare module 'vitest' {
 }
 
 export default async function setup(project: TestProject) {
-  // PostgreSQL's WebAssembly runs only once in this process, so that optimizing it would take longer than it saves.
+  // PostgreSQL's WebAssembly runs only once in this process. Optimizing it would take longer than it saves.
   setFlagsFromString('--liftoff-only');
   const folder = await mkdtemp(join(tmpdir(), 'voucher-gateway-test-'));
   const file = join(folder, 'empty-database.tar');

@@ -18,13 +18,13 @@ export interface ReusableDatabases {
 }
 
 /**
- * Opens databases from a template, and empties closed ones for reuse. Tables of migrations are kept for the next test
- * that has the same ones, because creating them takes most of a test's time in the database.
+ * Opens databases from a template, and empties closed databases for reuse. The tables of migrations are kept for the
+ * next test with the same migrations. Creating tables would take most of a test's time in the database.
  */
 export function createReusableDatabases(template: () => Promise<Blob>): ReusableDatabases {
   const idle: ReusableDatabase[] = [];
 
-  /** Opens a database, or takes an idle one back to the template, and applies migrations. */
+  /** Opens a database, or resets an idle database to the template. Then applies the migrations. */
   async function prepare(migrations: readonly Migrations[], key: string): Promise<ReusableDatabase> {
     const other = idle.shift();
     if (other && !(await succeedsInTime(other.restoreTemplate()))) {
@@ -50,12 +50,12 @@ export function createReusableDatabases(template: () => Promise<Blob>): Reusable
   };
 }
 
-/** Restores the state that a database had when it was captured. Rejects if that is not possible. */
+/** Restores the captured state of a database. Rejects if that is not possible. */
 type Restore = () => Promise<void>;
 
 interface ReusableDatabase {
   pglite: PGlite;
-  /** The migrations that are applied to it. */
+  /** The applied migrations, as JSON. */
   key: string;
   restore: Restore;
   restoreTemplate: Restore;
@@ -76,7 +76,7 @@ async function openTemplate(template: Blob): Promise<Pick<ReusableDatabase, 'pgl
   return { pglite, restoreTemplate: await captureState(pglite) };
 }
 
-/** Remembers which schemas and tables there are. All rows are deleted when they are restored. */
+/** Records which schemas and tables exist. Restoring this state also deletes all rows. */
 async function captureState(pglite: PGlite): Promise<Restore> {
   const { rows: schemas } = await pglite.query<{ name: string }>(
     `select nspname as name from pg_namespace where nspname !~ '^pg_'`,
@@ -133,7 +133,7 @@ async function readDefinitions(pglite: PGlite): Promise<string> {
   return rows[0]?.text ?? '';
 }
 
-/** Lends a database. `close` makes it unusable for the borrower, and the database is reused later. */
+/** Wraps a database of the pool. `close` makes the wrapper unusable, and returns the database to the pool. */
 function lend(pglite: PGlite, giveBack: () => Promise<void>): PGlite {
   let isClosed = false;
   return new Proxy(pglite, {

@@ -12,10 +12,13 @@ export interface ServiceHarnessOptions<Engines extends TestEngines, Config, Runn
   openEngines(options: TestEnginesOptions): Promise<Engines>;
   create(collaborators: Engines & { config: Config }): Promise<Running>;
   config: Config;
-  /** The service's migrations: the test's database may have its tables already. Default: none. */
+  /** Migrations that the test's database gets before the service starts. Default: none. */
   migrations?: Migrations[];
   clock?: Clock;
-  /** Replaces operations of the key-value store, for the service only, from the next start of a process. */
+  /**
+   * Replaces operations of the key-value store, for the service only. A change has an effect at the service's next
+   * start.
+   */
   keyValue?: Partial<KeyValue>;
   limits?: TestEnginesOptions['limits'];
   /** Whether a process runs from the start. Default: true. */

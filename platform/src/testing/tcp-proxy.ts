@@ -22,7 +22,8 @@ export interface TcpProxy extends AsyncDisposable {
   untilTaken(count: number): Promise<void>;
   readonly taken: number;
   /**
-   * Finds the client's port of a connection by the proxy's port that the server sees; undefined for an unknown port.
+   * Finds the client's port of a connection. `seenPort` is the proxy's port that the server sees. Returns undefined for
+   * an unknown port.
    */
   clientPortOf(seenPort: number): number | undefined;
 }

@@ -5,7 +5,7 @@ export interface WaitForOptions {
   withinMs?: number;
   /** Delay after a check in milliseconds. Default: 50. */
   everyMs?: number;
-  /** Returns a figure that changes with each progress. The time-out starts again at each change of the figure. */
+  /** Returns a value that changes when there is progress. Each change restarts the time-out. */
   progress?: () => unknown;
 }
 

@@ -10,13 +10,13 @@ export interface AttemptOptions {
   signal: AbortSignal;
   lines: RepeatedLines;
   fields: object;
-  /** Called after each failure that is not the message's fault. Resolving with true ends the attempts. */
+  /** Called after each failure that is not the message's fault. If it resolves with true, the attempts end. */
   giveUp?(error: unknown, failingForMs: number): Promise<boolean>;
 }
 
 /**
- * Runs a message's `work` until it succeeds, fails by the message's fault, `giveUp` ends it, or the signal aborts.
- * Other errors are retried with exponential backoff and jitter.
+ * Runs a message's `work` until it succeeds, with exponential backoff and jitter. The attempts also end if an error is
+ * the message's fault, if `giveUp` resolves with true, or if the signal aborts.
  *
  * @returns `done`; `givenUp`; `stopped` when the signal aborted; `failed` with the error that is the message's fault
  */
@@ -33,7 +33,7 @@ export async function attemptUntilDone(
     } catch (error) {
       if (signal.aborted) return { outcome: 'stopped' };
       if (isMessageFault(error)) return { outcome: 'failed', error };
-      // While an engine is down every message fails, so that repeated lines are summarised by error code.
+      // While the database is down, every message fails. Repeated lines are therefore summarised by error code.
       lines.warn(`retry ${errorCode(error)}`, { error, attempt, ...fields }, 'a message is retried');
       firstFailedAt ??= performance.now();
       if (await giveUp(error, performance.now() - firstFailedAt)) return { outcome: 'givenUp' };

@@ -33,13 +33,13 @@ export interface ConsumerLimits {
   /** Limit of parked messages per group and topic. */
   maxParked: number;
   /**
-   * A parked message that still fails after this time goes to dead-letter. In milliseconds; with Infinity it stays
-   * parked.
+   * A parked message that still fails after this time goes to the dead-letter topic. In milliseconds; with Infinity it
+   * stays parked.
    */
   keepParkedMs: number;
-  /** Limit of messages in a row that go to dead-letter. One more message stops the consumer. */
+  /** Limit of messages in a row that go to the dead-letter topic. The consumer stops before it would send one more. */
   maxBuriedInARow: number;
-  /** Limit of messages per partition in memory, including finished ones after an unfinished one. */
+  /** Limit of messages per partition in memory. Finished messages that follow an unfinished message also count. */
   maxHeld: number;
   /** Limit of bytes of unfinished messages per partition; one batch may exceed it. */
   maxHeldBytes: number;

@@ -11,7 +11,8 @@ it('dead-letter: stores a message unchanged', () => {
   expect(fitDeadLetter(raw, about)).toEqual({ key: 'k', value: '{}', headers: { a: 'b', ...about } });
 });
 
-// Regression: a message that was too large to bury blocked its partition, because it was retried forever.
+// Regression: a message that was too large for the dead-letter topic blocked its partition, because it was retried
+// forever.
 it.each([
   ['a value of 1 MB', { value: 'x'.repeat(1_048_000) }],
   ['bytes that are not UTF-8', { value: Buffer.alloc(900_000, 0xff).toString() }],

@@ -2,14 +2,15 @@ import { maxValueBytes } from './codec.ts';
 import type { RawMessage } from './message.ts';
 
 /**
- * Limits for messages of foreign producers, in bytes. They leave room for our headers below a broker's limit of 1 MiB.
+ * Limits in bytes, because other producers may send large keys and headers. They leave room for our headers below a
+ * broker's limit of 1 MiB.
  */
 const maxKeyBytes = 10_000;
 const maxHeaderBytes = 1_000;
 const maxHeadersBytes = 32_000;
 const maxMessageBytes = 2_000;
 
-/** A message in the form that dead-letter stores. */
+/** A message as it is stored in a dead-letter topic. */
 export interface BuriedMessage {
   key: string;
   value: string;
@@ -17,9 +18,9 @@ export interface BuriedMessage {
 }
 
 /**
- * Shortens a message so that dead-letter accepts it. A message that is too large to bury would block its partition
- * forever. A value above the limit of our publishers is cut, and the header `dead-letter-cut` has its original number
- * of bytes.
+ * Shortens a message so that the dead-letter topic accepts it. A message that is too large for that topic would block
+ * its partition forever. A value of more than `maxBytes` is cut, and the header `dead-letter-cut` has its original
+ * number of bytes.
  *
  * @param about our headers, with the error and the message's origin
  * @param maxBytes limit of the value

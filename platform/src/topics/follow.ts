@@ -6,10 +6,10 @@ import type { Tail, TailOptions, Topics } from '../topics.ts';
 const retryEveryMs = 1_000;
 
 /**
- * Starts a tail from now on, for a caller that can work without it. If no broker responds, the tail starts as soon as a
- * broker does.
+ * Starts a tail at the end of the topic, for a caller that can work without the tail. If no broker responds, the tail
+ * starts as soon as a broker responds.
  *
- * @param onStart called when the tail has started; the tail has not read messages from before
+ * @param onStart called when the tail has started; the tail does not read earlier messages
  */
 export async function followTopic<Value>(
   topics: Topics,

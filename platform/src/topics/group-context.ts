@@ -14,7 +14,7 @@ export interface GroupContext {
   log: Log;
 }
 
-/** Reports that a consumer stops because too many messages in a row would go to dead-letter. */
+/** Reports that a consumer stops because too many messages in a row would go to the dead-letter topic. */
 export function reportStopped({
   failures,
   reader,

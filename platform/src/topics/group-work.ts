@@ -13,7 +13,7 @@ export interface GroupWorkOptions<Value>
     Pick<MessageHandlerOptions<Value>, 'bury'> {
   /** Aborts when the consumer stops. */
   stop: AbortController;
-  /** Called when the consumer must stop because too many messages in a row would go to dead-letter. */
+  /** Called when the consumer must stop because too many messages in a row would go to the dead-letter topic. */
   onStopped(): void;
 }
 
@@ -22,9 +22,7 @@ export interface GroupWork extends Pick<MessageHandler, 'handle'> {
   /** Limit of messages per partition in memory. */
   readonly maxHeld: number;
   readonly maxHeldBytes: number;
-  /**
-   * Lowers a finished position to before the oldest parked message, because that is not finished; see `Parking.hold`.
-   */
+  /** Returns `position`, or the position before the oldest parked message if that is lower; see `Parking.hold`. */
   hold(partition: number, position: number): number;
   /** Reads which messages are parked. Called before the first message of a partition. */
   refreshParked(): Promise<void>;

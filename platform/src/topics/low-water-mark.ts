@@ -9,7 +9,7 @@ export interface LowWaterMark {
   finish(position: number): void;
   /** Returns the low-water mark, optionally with the message at `position` counted as finished. */
   through(position?: number): number;
-  /** Number of tracked messages: the unfinished ones, and finished ones after an unfinished one. */
+  /** Number of tracked messages: unfinished messages, and finished messages that follow an unfinished message. */
   readonly size: number;
   /** Bytes of the unfinished messages. */
   readonly bytes: number;

@@ -24,19 +24,19 @@ export interface MessageHandlerOptions<Value> {
   semaphore: Semaphore;
   limits: ConsumerLimits;
   /**
-   * Sets a failing message aside in the database, to be retried later, so that later messages can be handled. Without
-   * it, the message is retried in place forever.
+   * Stores a message that fails for long in the database, so that later messages can be handled. Without `parking`, the
+   * message is retried forever, and later messages of its key wait.
    */
   parking?: Parking;
   /** Stores a message in the topic's dead-letter topic. */
   bury(message: BuriedMessage): Promise<void>;
-  /** Called when too many messages in a row would go to dead-letter. The consumer must stop. */
+  /** Called when too many messages in a row would go to the dead-letter topic. The consumer must stop. */
   onTooManyBuried(error: unknown): void;
 }
 
 export interface MessageHandler {
   /**
-   * Processes a message until it is finished: handled, parked, or in dead-letter.
+   * Processes a message until it is finished: handled, parked, or in the dead-letter topic.
    *
    * @param isOver aborts when the partition is revoked
    * @returns false when the consumer stopped or `isOver` aborted first
@@ -44,13 +44,13 @@ export interface MessageHandler {
   handle(raw: RawMessage, finishedThrough: () => number, isOver?: AbortSignal): Promise<boolean>;
   /** Handles a parked message once, and rethrows the handler's error. */
   handleParked(raw: RawMessage): Promise<void>;
-  /** Sends a message to dead-letter, with the error. */
+  /** Sends a message to the dead-letter topic, with the error. */
   bury(raw: RawMessage, error: unknown): Promise<void>;
 }
 
 /**
- * Creates the handler by which both adapters process a group's messages. It retries, parks or buries messages that
- * fail.
+ * Creates the handler for a group's messages, which both adapters use. It retries or parks messages that fail, or sends
+ * them to the dead-letter topic.
  */
 export function createMessageHandler<Value>(options: MessageHandlerOptions<Value>): MessageHandler {
   const { topic, group, handler, log, signal, semaphore, limits, parking } = options;
@@ -76,8 +76,8 @@ export function createMessageHandler<Value>(options: MessageHandlerOptions<Value
       'dead-letter-position': String(raw.position),
       'dead-letter-published-at': String(raw.publishedAt),
     };
-    // A dead-letter topic may have a lower size limit than ours. So the value's limit is halved until the broker
-    // accepts the message.
+    // A dead-letter topic may have a size limit below `maxValueBytes`. The value is therefore cut to half and half
+    // again, until the broker accepts the message.
     let maxBytes = Math.min(maxValueBytes, Buffer.byteLength(raw.value));
     for (;;) {
       try {
@@ -94,7 +94,7 @@ export function createMessageHandler<Value>(options: MessageHandlerOptions<Value
       lines.error('parked', { error, ...fields }, 'a message is parked: it has failed for too long');
       return true;
     } catch (parkError) {
-      // Parking fails if the database itself fails. The message is then retried in place.
+      // Parking fails if the database itself fails. The consumer then continues to retry the message.
       log.debug({ error: parkError, ...fields }, 'a message could not be parked yet');
       return false;
     }
@@ -106,8 +106,8 @@ export function createMessageHandler<Value>(options: MessageHandlerOptions<Value
       .catch((error: unknown) => log.debug({ error, ...fields }, 'the stop of a consumer could not be stored'));
 
   /**
-   * Returns the number of messages that count as buried before. After a restart, a consumer that had stopped may bury
-   * one more message, plus the number by which the limit was raised.
+   * Returns the number of dead letters in a row with which this consumer starts. After a restart, a consumer that had
+   * stopped may send one more message to the dead-letter topic, plus the number by which the limit was raised.
    */
   const buriedBefore = () => {
     if (!parking?.stop.hasStopped) return 0;

@@ -177,7 +177,7 @@ export async function readConsumerGroups(query: Queryable): Promise<GroupOfTopic
 
 export interface GroupStop {
   hasStopped: boolean;
-  /** Number of messages in a row that had gone to dead-letter; null if unknown. */
+  /** Number of messages in a row that had gone to the dead-letter topic; null if unknown. */
   stoppedAfter: number | null;
 }
 

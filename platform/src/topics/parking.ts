@@ -16,13 +16,16 @@ export interface Parking extends GroupOfTopic {
   readonly database: Database;
   /** Whether the group had parked messages at the last refresh. */
   readonly isUsed: boolean;
-  /** Whether an earlier consumer of the group had stopped, because too many messages in a row went to dead-letter. */
+  /**
+   * Whether an earlier consumer of the group had stopped, because too many messages in a row went to the dead-letter
+   * topic.
+   */
   readonly stop: GroupStop;
   /** Stores for later consumers of the group whether this consumer has stopped. */
   noteStop(stop: GroupStop): Promise<void>;
   /**
-   * Parks a message with the error. Resolves with false if the limit is reached. Messages that other members have
-   * parked are counted with a delay of a second.
+   * Parks a message with the error. Resolves with false if the limit is reached. Messages that other consumers of the
+   * group have parked are counted with a delay of a second.
    */
   park(raw: RawMessage, error: unknown): Promise<boolean>;
   /**
@@ -31,7 +34,7 @@ export interface Parking extends GroupOfTopic {
    */
   parkIfKeyParked(raw: RawMessage): Promise<boolean>;
   /**
-   * Lowers a finished position to before the partition's oldest parked message, if there is one. A parked message
+   * Returns `position`, or the position before the partition's oldest parked message if that is lower. A parked message
    * 10,000 or more positions before `position` is ignored.
    */
   hold(partition: number, position: number): number;
@@ -41,7 +44,7 @@ export interface Parking extends GroupOfTopic {
 
 /**
  * A parked message lowers a finished position by at most this much. Resuming subscribers read the topic from that
- * position, and must not read all of it because of one message.
+ * position, and must not read the whole topic because of one message.
  */
 const heldForPositions = 10_000;
 
@@ -49,8 +52,8 @@ const heldForPositions = 10_000;
  * Parking keeps the order of a key: while one of its messages is parked, later messages of the key are also parked, and
  * all are retried in order.
  *
- * The state in memory is enough to know which keys are parked, because a key's messages are in one partition. Messages
- * that another member has parked are read before the partition's first message.
+ * While no message is parked, no query is needed: a key's messages are in one partition, and messages that another
+ * consumer has parked are counted before the partition's first message.
  */
 export function createParking({
   database,
@@ -65,8 +68,8 @@ export function createParking({
   let stop: GroupStop = { hasStopped: false, stoppedAfter: null };
   let oldest = new Map<number, number>();
   /**
-   * Number of messages that this process has parked. By it, a refresh notices messages that were parked during its
-   * query.
+   * Number of messages that this process has parked. With this number, a refresh notices messages that were parked
+   * during its query.
    */
   let changes = 0;
   const store = async (raw: RawMessage, error: unknown): Promise<boolean> => {

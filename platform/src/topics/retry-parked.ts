@@ -10,7 +10,7 @@ export interface RetryParkedOptions {
   parking: Parking;
   /** Handles a message as the consumer does. */
   handle(raw: DueMessage['raw']): Promise<void>;
-  /** Sends a message that fails by its own fault, or has failed for too long, to dead-letter. */
+  /** Sends a message to the dead-letter topic, if the failure is the message's fault or has lasted too long. */
   bury(raw: DueMessage['raw'], error: unknown): Promise<void>;
   /** A parked message is retried for at most this long, in milliseconds. */
   keepParkedMs: number;
@@ -26,7 +26,7 @@ const lookEveryMs = 1_000;
 const firstDelayMs = 1_000;
 const longestDelayMs = 60_000;
 
-/** Retries a group's parked messages, those of one key in order, until the signal aborts. */
+/** Retries a group's parked messages until the signal aborts, in order within each key. */
 export async function retryParked({
   parking,
   handle,

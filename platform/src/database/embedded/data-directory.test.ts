@@ -14,7 +14,9 @@ async function makeFolder() {
   return { folder, [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }) };
 }
 
-/** Starts an owner whose parent process never reaps it, as in containers whose init process does not reap. */
+/**
+ * Starts a process that locks the folder. Its parent never reaps it, as in containers whose init process does not reap.
+ */
 async function startOwner(folder: string) {
   const parent = spawn('sh', ['-c', '"$0" "$1" "$2" & exec sleep 600', process.execPath, main, folder], {
     stdio: ['ignore', 'pipe', 'inherit'],

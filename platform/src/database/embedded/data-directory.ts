@@ -13,9 +13,9 @@ export interface DataDirectory extends AsyncDisposable {
 const databaseFolder = 'postgres';
 
 /**
- * Creates the folder if needed and locks it for this process until disposed, because two owners would silently lose
- * data. The lock file contains the pid and the start time of the process that owns it. The lock of a dead owner is
- * taken over at once, even after `kill -9`.
+ * Creates the folder if needed, and locks it for this process until disposed. Two processes that use the folder would
+ * silently lose data. The lock file contains the pid and the start time of its owner. The lock of a dead owner is taken
+ * over immediately, even after `kill -9`.
  *
  * @throws CodedError DATA_DIR_LOCKED, naming folder and pid; DATA_DIR_UNWRITABLE
  */
@@ -37,8 +37,8 @@ export async function openDataDirectory(dataDir: string): Promise<DataDirectory>
 }
 
 /**
- * Checks that the folder has a database. Otherwise an operator's command with a wrong path would create an empty
- * database, and report that nothing is wrong.
+ * Throws if the folder has no database. Without this check, an operator's command with a wrong path would create an
+ * empty database and report no problem.
  *
  * @throws CodedError CONFIG_INVALID, naming the settings that may be missing
  */
@@ -55,8 +55,9 @@ export async function requireData(dataDir: string): Promise<void> {
   }
 }
 
-/** How long to wait for a killed owner to exit, and for a new owner to write its lock, in milliseconds. */
+/** Time limit for a killed owner to exit. */
 const settledWithinMs = 10_000;
+/** Time limit for a new owner to write into its lock file. */
 const emptyWithinMs = 1_000;
 
 async function takeLock(lock: string, folder: string): Promise<void> {
@@ -92,8 +93,8 @@ async function takeLock(lock: string, folder: string): Promise<void> {
 }
 
 /**
- * Reads the state of a lock file's owner. `empty` means that the owner has created the file but not written it, perhaps
- * because it crashed in between.
+ * Reads the state of a lock file's owner. `empty` means that the owner has created the file but not yet written to it,
+ * or crashed before it could.
  */
 async function readLockState(text: string): Promise<OwnerState | 'empty'> {
   const [pid = '', started = ''] = text.trim().split(' ');
@@ -119,8 +120,8 @@ function unwritable(folder: string, cause: unknown): CodedError {
 }
 
 /**
- * Renames the stale lock before deleting it. If another process has replaced the lock in between, the replacement is
- * restored.
+ * Deletes a stale lock. The lock is renamed and read again first: if another process has replaced it in the meantime,
+ * the replacement is restored.
  */
 async function removeStale(lock: string, stale: string): Promise<void> {
   const aside = `${lock}.${process.pid}`;

@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { errorCode } from '../../errors.ts';
 
 /**
- * The process that a lock file names. Pids are reused, in containers at each start, so that the start time identifies
- * the process.
+ * The process that a lock file names. A pid alone does not identify it, because pids are reused: in a container at each
+ * start.
  */
 export interface LockOwner {
   pid: number;
@@ -45,7 +45,7 @@ const exitingFlag = 0x4;
 async function readProcess(pid: number) {
   const text = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => null);
   if (text === null) return null;
-  // The command in parentheses may contain spaces, so that fields are counted from its end.
+  // The command in parentheses may contain spaces, so the fields are counted from the closing parenthesis.
   const fields = text.slice(text.lastIndexOf(')') + 2).split(' ');
   const [state = '', , , , , , flags = '0'] = fields;
   return {

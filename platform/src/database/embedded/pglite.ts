@@ -9,7 +9,7 @@ import { createNestedUseGuard } from '../nested-use.ts';
 import { withOutageCause } from '../outage.ts';
 import { type DataDirectory, openDataDirectory } from './data-directory.ts';
 
-/** Parsers for the values of some types. */
+/** Reads `int8` values as numbers. */
 export const parsers = { [types.INT8]: (text: string) => Number(text) };
 
 export interface PgliteOptions {
@@ -25,9 +25,9 @@ export interface PgliteOptions {
   clock?: Clock;
 }
 
-/** The embedded database, with the raw handle that pg-boss and dumps need. */
+/** The embedded database, with PGlite's own interface, which pg-boss and dumps need. */
 export interface PgliteDatabase extends Database {
-  /** The guarded client: throws NESTED_DATABASE_USE inside a transaction. */
+  /** Throws NESTED_DATABASE_USE inside a transaction. */
   readonly client: PGlite;
 }
 

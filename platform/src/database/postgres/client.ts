@@ -16,8 +16,8 @@ export type ConnectionOptions = pg.PoolConfig & Pick<ConnectionLimits, 'abandone
 const connectWithinMs = 5_000;
 const endWithinMs = 1_000;
 /**
- * After this idle time the system sends TCP keep-alive probes; ten without an answer, one per second, close the
- * connection.
+ * After this idle time, the operating system sends one TCP keep-alive probe per second. Ten probes without an answer
+ * close the connection.
  */
 const keepAliveAfterMs = 5_000;
 const idleInTransactionMs = 10_000;
@@ -31,8 +31,8 @@ const serverKeepAlive = {
 };
 
 /**
- * The settings of every connection to PostgreSQL: on both sides every wait has a time-out. Options in the URL override
- * them.
+ * The settings of every connection to PostgreSQL. Every wait has a time-out, in the client and in the server. Options
+ * in the URL override these settings.
  */
 export function connectionConfig(
   url: string,
@@ -58,8 +58,8 @@ export function connectionConfig(
 /** Limit of prepared statements per connection, because the database keeps each statement and its plan in memory. */
 const maxNamedStatements = 300;
 /**
- * A statement with more parameters contains a list of parameters. It is not prepared, because its text differs for each
- * length of the list.
+ * A statement with more parameters is not prepared. It contains a list, and its text differs for each length of the
+ * list.
  */
 const maxNamedParameters = 20;
 
@@ -141,7 +141,8 @@ export class OutageClient extends pg.Client {
   override connect = ((...args: unknown[]) =>
     mapErrors(
       (given) => {
-        // The signal aborted earlier, so that the connection is closed while it is being opened.
+        // A signal that has already aborted calls no listener. The connection is therefore closed here, while it is
+        // being opened.
         if (this.#abandoned?.aborted) setImmediate(() => this.destroy());
         return (super.connect as (...given: unknown[]) => unknown)(...given);
       },
@@ -209,7 +210,8 @@ export class OutagePool extends pg.Pool {
     )) as pg.Pool['query'];
 
   /**
-   * Closes idle connections at once, and connections in use soon after. At this point no connection should be in use.
+   * Closes idle connections immediately. Connections that are still in use, although none should be, are closed after 1
+   * s.
    */
   async close(): Promise<void> {
     const timer = setTimeout(() => {

@@ -11,9 +11,9 @@ const goodWithinMs = 1_000;
 const movedMs = 1_000;
 
 /**
- * Creates the database's clock: this process's monotonic clock plus a measured offset. So setting the machine's clock
- * has no effect. The monotonic clock may stop while the machine sleeps. When the two clocks diverge, the offset is
- * measured again.
+ * Creates the database's clock: this process's monotonic clock plus a measured offset. Setting the machine's clock
+ * therefore has no effect. The monotonic clock may stop while the machine sleeps. When the machine's clock and the
+ * monotonic clock diverge, the offset is measured again.
  */
 export function createDatabaseClock(pool: OutagePool, log: Log) {
   let offsetMs: number | undefined;

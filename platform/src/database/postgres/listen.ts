@@ -8,7 +8,7 @@ const answerWithinMs = 5_000;
 
 /**
  * Closes an idle connection once the database no longer answers on it. A check is needed, because a dead connection
- * looks like one without notifications.
+ * looks like a connection without notifications.
  */
 function closeWhenSilent(client: OutageClient): void {
   const ask = () => {
@@ -18,10 +18,7 @@ function closeWhenSilent(client: OutageClient): void {
   client.once('end', () => clearInterval(timer));
 }
 
-/**
- * Listens on a dedicated connection, which is reopened when it is lost. Notifications before it is open again are
- * missed.
- */
+/** Listens on a dedicated connection, which is reopened when it is lost. Notifications in the meantime are missed. */
 export async function listenOn({
   connection,
   channel,

@@ -80,7 +80,7 @@ it('engines: wait for a read-only database, and log it once', async () => {
   await using _engines = await opening;
   expect(log.text).toContain('the database is writable again');
 
-  /** Resolves with false after two checks, each of which opens a connection. */
+  /** Resolves with false after the service has checked the database twice. Each check opens a connection. */
   async function connectedTwice(): Promise<false> {
     const read = async () => {
       const { rows } = await admin.query.execute<{ count: number }>(

@@ -38,7 +38,10 @@ async function setUp({ queryTimeoutMs = 10_000, stopping }: { queryTimeoutMs?: n
   };
 }
 
-/** Uses all connections of the pool at once, to check that none was lost and that none is still in a transaction. */
+/**
+ * Uses all connections of the pool at the same time, to check that none was lost and that none is still in a
+ * transaction.
+ */
 async function expectWhole(database: Database): Promise<void> {
   const inside = Array.from({ length: poolSize }, () => Promise.withResolvers<void>());
   const all = Promise.all(inside.map(({ promise }) => promise));
@@ -54,7 +57,7 @@ async function expectWhole(database: Database): Promise<void> {
 }
 
 describe('transactions on PostgreSQL', () => {
-  // Regression: drizzle began outside of its `try`, and each failed BEGIN leaked a connection.
+  // Regression: drizzle sent BEGIN outside of its `try`, and each failed BEGIN leaked a connection.
   it('keep the pool whole when their BEGIN is cut, more often than it has connections', async () => {
     await using set = await setUp();
     const stopCutting = set.proxy.cutAt(/\bbegin\0/, 'before');
@@ -134,7 +137,7 @@ describe('transactions on PostgreSQL', () => {
 });
 
 describe('a silent PostgreSQL with open connections', () => {
-  // Regression: our side had no time-out, so that two stuck batches were enough to block all further requests.
+  // Regression: the client had no time-out, so two stuck batches were enough to block all further requests.
   it('fails statements after their time-out, and is used again afterwards', async () => {
     await using set = await setUp({ queryTimeoutMs: 300 });
     await expectWhole(set.database);
@@ -195,7 +198,7 @@ describe('a silent PostgreSQL with open connections', () => {
     const answers = Promise.all(asked.map((one) => one.then(() => null, codedCause)));
     stopping.abort();
     for (const error of await answers) expect(error).toMatchObject(away);
-    // A connection that is opened after the stop fails at once, and does not wait for the time-out.
+    // A connection that is opened after the stop fails immediately, and does not wait for the time-out.
     const client = new OutageClient(connectionConfig(set.proxy.url, { queryTimeoutMs: 600_000 }));
     const another = client.connect().catch(() => 'timed out');
     expect(await Promise.race([set.write('late').catch(codedCause), another])).toMatchObject(away);
@@ -212,8 +215,8 @@ describe('a silent PostgreSQL with open connections', () => {
     );
     const { taken } = set.proxy;
     stopping.abort();
-    // A stopping process checks on new connections whether the database answers. It makes a third check only after two
-    // answers.
+    // A stopping process checks on new connections whether the database answers. A third connection means that the
+    // database has answered twice.
     await set.proxy.untilTaken(taken + 3);
     await blocker.query('select pg_advisory_unlock(1)');
     await expect(Promise.all(slow)).resolves.toHaveLength(poolSize);
@@ -222,7 +225,7 @@ describe('a silent PostgreSQL with open connections', () => {
 
 describe('connections to PostgreSQL', () => {
   // Regression: the pool threw these errors without a code. So consumers did not take them for an outage, and moved
-  // messages to the dead-letter topic instead of trying them again.
+  // messages to the dead-letter topic instead of retrying them.
   it('report an outage when terminated or cut, even outside of a transaction', async () => {
     await using set = await setUp();
     const terminated = set.database.query.execute(sql`select pg_terminate_backend(pg_backend_pid()), pg_sleep(1)`);

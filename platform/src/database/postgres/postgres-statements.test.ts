@@ -17,7 +17,7 @@ async function setUp() {
     database,
     find: (number: number) => database.query.execute(find(number)),
     findInTransaction: (number: number) => database.transaction((tx) => tx.execute(find(number))),
-    /** Texts of the statements that the connection keeps. */
+    /** Texts of the statements that are prepared on the connection. */
     kept: async () =>
       (await database.query.execute<{ statement: string }>(sql`select statement from pg_prepared_statements`)).rows.map(
         ({ statement }) => statement,

@@ -26,7 +26,9 @@ export interface PostgresOptions {
    * `statementTimeoutMs`.
    */
   queryTimeoutMs?: number;
-  /** Aborts when the process begins to stop. After the abort, nobody waits for a database that does not answer. */
+  /**
+   * Aborts when the process begins to stop. After the abort, calls no longer wait for a database that does not answer.
+   */
   stopping?: AbortSignal | undefined;
 }
 
@@ -43,8 +45,8 @@ export interface PostgresDatabase extends Database {
 /** The client waits this much longer for a response than the database's statement time-out, in milliseconds. */
 export const answerLateMs = 2_000;
 /**
- * Time-out of migrations. It is longer than the time-out of other statements, because another process may be migrating
- * first.
+ * Time-out of migrations. It is longer than the time-out of other statements, because a migration may wait for another
+ * process that migrates.
  */
 const migrateWithinMs = 600_000;
 
@@ -154,7 +156,10 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresDa
   return database;
 }
 
-/** Returns why the first query failed: the database's message, for example about a wrong password, or the network's. */
+/**
+ * Returns why the first query failed: the message of the database, for example about a wrong password, or of the
+ * network error.
+ */
 function reasonOf(error: unknown): string {
   const first = causesOf(error).at(-1);
   return first?.message || errorCode(first);

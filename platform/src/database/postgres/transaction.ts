@@ -8,8 +8,9 @@ const rollBackWithinMs = 2_000;
 const dialect = new PgDialect();
 
 /**
- * Runs work in one transaction on a connection of the pool. drizzle leaks the connection when its `begin` or `rollback`
- * fails. Here a connection returns to the pool only if it is known to be outside a transaction. Otherwise it is closed.
+ * Runs work in one transaction on a connection of the pool. drizzle's own function leaks the connection when BEGIN or
+ * ROLLBACK fails. Here a connection returns to the pool only if it is known to be outside a transaction. Otherwise it
+ * is closed.
  *
  * @throws CodedError DATABASE_UNAVAILABLE (retryable) if the transaction was rolled back; COMMIT_UNKNOWN (retryable) if
  *   it is unknown whether it was committed

@@ -7,9 +7,9 @@ const askEveryMs = 1_000;
 const queryTimeoutMs = 5_000;
 
 /**
- * Waits until the database is writable. During a failover the database is read-only, and a service that started on it
- * would fail and be restarted over and over. If the first check gets no answer, the promise resolves, so that opening
- * the database reports the error.
+ * Waits until the database is writable. During a failover the database is read-only. A service would fail at its start,
+ * and its supervisor would restart it over and over. If the first check gets no answer, the promise resolves, so that
+ * opening the database reports the error.
  */
 export async function untilWritable(url: string, log: Log): Promise<void> {
   let isReported = false;
@@ -29,7 +29,9 @@ export async function untilWritable(url: string, log: Log): Promise<void> {
   if (isReported) log.info({}, 'the database is writable again: the service starts');
 }
 
-/** Each check opens a new connection, because an open connection may keep the state of its start. */
+/**
+ * Each check opens a new connection, because an open connection may keep the read-only state with which it was opened.
+ */
 async function isReadOnly(url: string): Promise<boolean> {
   const client = new OutageClient(connectionConfig(url, { queryTimeoutMs }));
   try {

@@ -18,7 +18,7 @@ export async function setUpParking(open: OpenTopics) {
     ...under,
     topic,
     publish: (...steps: Step[]) => under.database.transaction((tx) => under.topics.publishAll(tx, topic, steps)),
-    /** Starts a member of the group, as in another process with these limits. */
+    /** Starts a consumer of the group, as in another process with these limits. */
     async consume(
       handler: Handler<Step>,
       { limits, ...options }: Partial<ConsumeOptions<Step>> & { limits?: Partial<ConsumerLimits> } = {},
@@ -28,7 +28,7 @@ export async function setUpParking(open: OpenTopics) {
     },
     /** The parked messages in the database, oldest first. */
     parked: () => under.database.query.select().from(parkedMessage).orderBy(parkedMessage.id),
-    /** Collects the keys and numbers of all messages that go to dead-letter from now on. */
+    /** Collects the keys and numbers of all messages that go to the dead-letter topic from now on. */
     async deadLetters() {
       const dead: string[] = [];
       await under.topics.consume({

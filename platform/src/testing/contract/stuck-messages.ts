@@ -6,8 +6,8 @@ import type { OpenTopics } from './topics-harness.ts';
 /** The contract of the topics port for the resources of failing messages, and for many dead letters in a row. */
 export function stuckMessagesContract(open: OpenTopics): void {
   describe('retries', () => {
-    // Regression: a message kept its permit while it waited for its next attempt, so that a few stuck messages stopped
-    // the group.
+    // Regression: a message kept its concurrency permit while it waited for its next attempt, so a few stuck messages
+    // stopped the group.
     it('hold no permit: other keys continue while many messages are retried', async () => {
       await using ctx = await setUpParking(open);
       const { publish, consume } = ctx;
@@ -29,7 +29,7 @@ export function stuckMessagesContract(open: OpenTopics): void {
       await expect.poll(() => seen.length).toBe(10);
     });
 
-    // Regression: finished messages after an unfinished one were tracked without a limit.
+    // Regression: finished messages that follow an unfinished message were tracked without a limit.
     it('limit the number of messages after one that is stuck', async () => {
       await using ctx = await setUpParking(open);
       const { topics, topic, publish, consume } = ctx;
@@ -58,7 +58,8 @@ export function stuckMessagesContract(open: OpenTopics): void {
   });
 
   describe('dead letters in a row', () => {
-    // Regression: a fault of the environment, taken for a fault of the messages, moved a whole topic to dead-letter.
+    // Regression: a fault of the environment was taken for a fault of the messages. The consumer moved a whole topic to
+    // the dead-letter topic.
     it('stop the consumer when there are too many, and leave the rest unchanged', async () => {
       await using ctx = await setUpParking(open);
       const { publish, consume, deadLetters, topic } = ctx;
@@ -82,7 +83,8 @@ export function stuckMessagesContract(open: OpenTopics): void {
       expect(dead).toHaveLength(3);
     });
 
-    // Regression: after each restart a consumer again buried messages up to the limit.
+    // Regression: after each restart, a consumer again moved as many messages to the dead-letter topic as the limit
+    // allows.
     it('are counted across a restart, until a message is handled', async () => {
       await using ctx = await setUpParking(open);
       const { publish, consume, deadLetters } = ctx;
@@ -111,7 +113,8 @@ export function stuckMessagesContract(open: OpenTopics): void {
       await expect.poll(() => dead.length).toBe(8);
     });
 
-    // Regression: the runbook says to raise the limit, but the consumer then stopped after one more message.
+    // Regression: after an operator had raised the limit as the runbook says, the consumer stopped after one more
+    // message.
     it('continue after a restart by as many as the limit was raised', async () => {
       await using ctx = await setUpParking(open);
       const { publish, consume, deadLetters } = ctx;

@@ -4,11 +4,13 @@ import type { Database } from '../../database.ts';
 import type { ConsumerLimits } from '../../topics/consumer-limits.ts';
 import type { ConsumeOptions, Handler, Topic, Topics } from '../../topics.ts';
 
-/** The engines under a topics port. */
+/** A topics port under test, with its database. */
 export interface TopicsUnderTest extends AsyncDisposable {
   database: Database;
   topics: Topics;
-  /** Opens the port a second time on the same engines, as in another process. The port is disposed with the engines. */
+  /**
+   * Opens the port again on the same database and broker, as in another process. It is disposed with the first port.
+   */
   another(limits?: Partial<ConsumerLimits>): Promise<Topics>;
   /** Stores a text in a topic without the publisher's checks. */
   publishRaw(topic: string, key: string, text: string): Promise<void>;

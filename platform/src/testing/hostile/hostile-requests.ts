@@ -15,7 +15,7 @@ const latin1 = (bytes: Buffer) => bytes.toString('latin1');
 
 /** An operation as a request body. */
 const operation = (query: string, variables: object = {}) => JSON.stringify({ query, variables });
-/** Fragments that each spread the next one. */
+/** Fragments, each of which spreads the next fragment. */
 const fragmentsInARow = (count: number) =>
   Array.from(
     { length: count },

@@ -11,8 +11,8 @@ import { type RawMessage, textLengthOf } from '../message.ts';
 import { type MessageLog, partition, toRawMessage } from './message-log.ts';
 
 /**
- * Minimum interval between stores of the low-water mark, which is also stored at stop. After a crash, all messages
- * after the stored mark are redelivered.
+ * Minimum interval between writes of the low-water mark: the position up to which all messages are finished. It is also
+ * written at stop. After a crash, all messages after the stored mark are redelivered.
  */
 const storeEveryMs = 100;
 const readAtOnce = 500;
@@ -144,8 +144,8 @@ class GroupDispatcher<Value> implements AsyncDisposable {
   }
 
   /**
-   * Whether a position must be stored. This is checked because finishing a parked message does not notify the
-   * dispatcher.
+   * Whether a position must be stored or reported. Finishing a parked message changes a position, but does not notify
+   * the dispatcher.
    */
   #isMarkDue(): boolean {
     const position = this.#mark.through();

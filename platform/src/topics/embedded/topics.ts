@@ -29,10 +29,10 @@ const channel = 'platform_topics';
 
 /**
  * The topics port on a message log in the embedded database. Publishing appends to the log within the caller's
- * transaction, so that log and outbox are one.
+ * transaction, so no outbox is needed.
  *
- * The database has one connection, so that positions become visible in order. So a reader that continues after a
- * position misses no message.
+ * The database has one connection, so positions become visible in order. A reader that continues after a position
+ * therefore misses no message.
  */
 export async function createEmbeddedTopics({
   database,

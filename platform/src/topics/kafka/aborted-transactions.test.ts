@@ -16,8 +16,7 @@ const steps: Topic<{ number: number }> = {
 };
 
 /**
- * Opens a topic with a foreign producer that aborts transactions. Kafka does not deliver messages of aborted
- * transactions.
+ * Opens a topic, and a producer that aborts its transactions. Kafka does not deliver messages of aborted transactions.
  */
 async function open(name: string) {
   await using releases = new AsyncDisposableStack();

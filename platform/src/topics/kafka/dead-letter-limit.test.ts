@@ -9,8 +9,8 @@ import { createKafkaProducer } from './connection/producer.ts';
 import { startKafkaGroup } from './consumers/group.ts';
 import { kafkaDeadLetters } from './dead-letter-reader.ts';
 
-// Regression: a message that was too large for dead-letter was sent again and again, and blocked its key and finally
-// its partition.
+// Regression: a message that was too large for the dead-letter topic was sent again and again. It blocked its key, and
+// finally its partition.
 it('dead-letter: cuts a message that is too large for its topic', async () => {
   const options = {
     brokers: realEngines().KAFKA_BROKERS.split(','),

@@ -11,7 +11,7 @@ import { tailGroupPrefix } from './consumers/tail-groups.ts';
 const silentForMs = 30_000;
 
 /**
- * Creates the reader for Kafka. It uses a group like that of a tail, so that after a crash the next start of a tail
+ * Creates the reader for Kafka. Its group has the name prefix of tails. After a crash, the next start of a service
  * deletes the group.
  */
 export function kafkaDeadLetters(options: KafkaOptions): ReadDeadLetters {
@@ -38,7 +38,7 @@ export function kafkaDeadLetters(options: KafkaOptions): ReadDeadLetters {
       done.reject(new CodedError('TOPICS_UNAVAILABLE', 'The broker does not answer.', { cause, retryable: true }));
     const timer = setTimeout(fail, silentForMs);
     consumer.on(consumer.events.CRASH, ({ payload: { error } }) => fail(error));
-    // This event is used because it also occurs for a batch without messages, whose transaction was aborted.
+    // This event also occurs for a batch without messages, for example of an aborted transaction.
     consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload: { topic, partition, lastOffset } }) => {
       timer.refresh();
       const place = `${topic}/${partition}`;

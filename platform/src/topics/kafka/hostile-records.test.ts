@@ -12,7 +12,7 @@ import { createKafkaTopics } from './topics.ts';
 
 type Step = { number: number };
 
-/** Opens a foreign producer, and a consumer and a tail that read its messages. */
+/** Opens a producer of unusual records, and a consumer and a tail that read them. */
 async function open() {
   await using releases = new AsyncDisposableStack();
   const [brokers, clientId] = [realEngines().KAFKA_BROKERS.split(','), `test-${randomUUID()}`];

@@ -67,7 +67,7 @@ describe('the topics port on Kafka', () => {
       database,
       log,
     });
-    // Retries until a topic is ready take 15 s.
+    // `retryUntilReady` gives up after 15 s.
     const retries = retryUntilReady(() => Promise.reject(new Error('late'))).catch(() => 'late');
     const consuming = topics.consume({ topic: newTopic(), group: 'readers', handler: async () => {} });
     expect(await Promise.race([consuming, retries])).not.toBe('late');

@@ -26,7 +26,7 @@ export interface KafkaOptions {
   sasl?: { mechanism: 'plain' | 'scram-sha-256' | 'scram-sha-512'; username: string; password: string };
   /** Number of partitions of a topic that this client creates. */
   partitions: number;
-  /** Number of replicas of topics that this client creates. Default: that of the brokers. */
+  /** Number of replicas of topics that this client creates. Default: the default of the brokers. */
   replication?: number | undefined;
   retentionMs: number;
   /** Opens connections. Default: TCP, or TLS if `tls` is set. */
@@ -103,7 +103,8 @@ export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> 
     logCreator: createKafkaLog(log),
   });
   const admin = kafka.admin();
-  // A second admin: kafkajs refreshes every topic whose offsets an admin ever fetched, and fails if one was deleted.
+  // A second admin client for topics. kafkajs refreshes all topics whose offsets an admin client has fetched, and fails
+  // if one of these topics was deleted.
   const topicAdmin = kafka.admin();
   const connection = keepConnecting(() => Promise.all([admin.connect(), topicAdmin.connect()]), { brokers, log });
   await connection.firstTry;
@@ -137,8 +138,8 @@ export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> 
       });
     },
     async answersAtOnce() {
-      // After one failure, the next calls return false at once, so that not each of several parts that stop waits for a
-      // second.
+      // For 10 s after a failure, calls return false without asking. Otherwise each of several consumers that stop
+      // would wait for a second.
       if (!connection.isUp || performance.now() - unansweredAt < assumedDownMs) return false;
       try {
         await within(atOnceMs, admin.describeCluster());

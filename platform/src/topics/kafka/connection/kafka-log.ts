@@ -4,8 +4,8 @@ import { createRepeatedLines } from '../../../process/repeated-lines.ts';
 
 /**
  * Writes kafkajs's messages to our log. Rebalances, failures that kafkajs retries, and failures that we report
- * ourselves are logged at `debug`. Repeated lines are grouped, because while no broker responds each kafkajs client
- * logs every attempt to connect.
+ * ourselves are logged at `debug`. Repeated lines are grouped: while no broker responds, each kafkajs client logs every
+ * attempt to connect.
  */
 export function createKafkaLog(log: Log): KafkaConfig['logCreator'] {
   const lines = createRepeatedLines(log);
@@ -14,7 +14,7 @@ export function createKafkaLog(log: Log): KafkaConfig['logCreator'] {
       const text = String(message);
       const fields = { part: 'kafkajs', ...(error && { reason: String(error) }), ...(groupId && { groupId }) };
       const isReportedElsewhere = /rebalanc|not aware of this member|Response CreateTopics/i.test(`${error} ${text}`);
-      // The kind of a line is its text without numbers (ports, delays). So there are few kinds.
+      // The kind of a line is its text without numbers (ports, delays), so that there are few kinds.
       if (level <= logLevel.ERROR && !isReportedElsewhere) lines.warn(text.replace(/\d+/g, '#'), fields, text);
       else log.debug(fields, text);
     };

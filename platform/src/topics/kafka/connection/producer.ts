@@ -31,7 +31,7 @@ const partitionsUsedAfterMs = 60_000;
 
 /**
  * Creates an idempotent producer with acks from all replicas. After a failure, another producer replaces it, because
- * kafkajs can't recover the sequence numbers once the broker has rejected one.
+ * kafkajs can't recover once the broker has rejected a sequence number.
  */
 export function createKafkaProducer({ kafka, nameOf }: KafkaClient, log: Log): KafkaProducer {
   let connecting: Promise<Producer> | undefined;

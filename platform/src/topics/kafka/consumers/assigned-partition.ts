@@ -6,7 +6,7 @@ export interface PartitionBounds {
   maxHeldBytes: number;
 }
 
-/** The state of a partition that is assigned to this member of a group, from its first batch until it is revoked. */
+/** The state of a partition that is assigned to this consumer, from its first batch until it is revoked. */
 export class AssignedPartition {
   readonly partition: number;
   /** Aborts when the partition is revoked, and when the consumer stops. */
@@ -21,7 +21,7 @@ export class AssignedPartition {
   readonly #bounds: PartitionBounds;
   readonly #mark: LowWaterMark;
   readonly #revoked = new AbortController();
-  /** Position of the last message taken. */
+  /** Position of the last message that was added. */
   #last: number;
 
   /**
@@ -39,7 +39,7 @@ export class AssignedPartition {
   }
 
   /**
-   * Takes a message. Returns false if the message was taken before, because after a rebalance kafkajs reads messages
+   * Adds a message that was read. Returns false if it was added before: after a rebalance, kafkajs reads messages
    * again.
    */
   take(position: number, bytes: number): boolean {

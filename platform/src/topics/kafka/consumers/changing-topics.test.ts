@@ -41,7 +41,7 @@ async function setUp(partitions: number) {
         .poll(async () => Object.values(await seen.caughtUp()).reduce((sum, end) => sum + end, 0))
         .toBeGreaterThanOrEqual(Object.values(seen.startedAt).reduce((sum, end) => sum + end, 0) + steps.length);
     },
-    /** Opens another port on the same engines, as in another process. */
+    /** Opens the topics port again, as in another process. */
     another: async (limits?: Partial<ConsumerLimits>) =>
       owned.use(await createKafkaTopics({ ...options, limits, database: await database.another() })),
     async deleteTopic() {
@@ -182,7 +182,7 @@ describe('a topic that is deleted and recreated while it is read', () => {
     await set.admin.deleteTopicRecords({ topic: set.topic.name, partitions: [{ partition: 0, offset: '8' }] });
     release.resolve();
     await expect.poll(() => handled.at(-1)).toBe(9);
-    // The check runs when the group rebalances.
+    // The check for a recreated topic runs when the group rebalances.
     await using other = await set.another();
     await other.consume({
       topic: set.topic,

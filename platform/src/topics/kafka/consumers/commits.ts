@@ -9,14 +9,14 @@ import type { AssignedPartition } from './assigned-partition.ts';
 const commitEveryMs = 200;
 
 export interface CommitsOptions {
-  /** The partitions of this member of the group, by number. The map changes with each rebalance. */
+  /** The partitions that are assigned to this consumer, by number. The map changes at each rebalance. */
   partitions: ReadonlyMap<number, AssignedPartition>;
   /** Name of the topic on the broker. */
   topicName: string;
   /** Returns the consumer that is in the group now; undefined if there is none. */
   consumer(): Consumer | undefined;
   work: Pick<GroupWork, 'hold'>;
-  /** Whether positions may be committed: not those of a topic that was deleted and recreated. */
+  /** Whether positions may be committed. False if the topic was deleted and recreated. */
   isPossible(): boolean;
   onFinishedThrough: ConsumeOptions<unknown>['onFinishedThrough'];
   /** Ends the repeated commits. */
@@ -25,9 +25,12 @@ export interface CommitsOptions {
   log: Log;
 }
 
-/** Commits the low-water marks of a group's partitions, and reports them to `onFinishedThrough`. */
+/**
+ * Commits the low-water marks of a consumer's partitions (the positions up to which all messages are finished), and
+ * reports them to `onFinishedThrough`.
+ */
 export interface Commits {
-  /** Commits the marks that have grown. A failure is only logged, because a later commit includes them. */
+  /** Commits the marks that have grown. A failure is only logged, because a later commit includes the same marks. */
   tryCommit(): Promise<void>;
   /** Resolves when the repeated commits have ended. */
   readonly stopped: Promise<void>;

@@ -66,7 +66,7 @@ interface Crashable extends Consumer {
   loseGroup(): Promise<void>;
   /** The second step of a crash of kafkajs's consumer: it reports the crash. */
   reportCrash(): void;
-  /** Reports a rebalance after which the member has these partitions. */
+  /** Reports a rebalance that assigns these partitions to the consumer. */
   reportAssignment(memberAssignment: Record<string, number[]>): void;
   /** Delivers a batch a second time, or late. */
   handOver: NonNullable<ConsumerRunConfig['eachBatch']>;
@@ -173,8 +173,8 @@ describe('kafka: a consumer that crashes', () => {
     expect(set.unhandled).toEqual([]);
   });
 
-  // Regression: a late batch was attributed to the next consumer. Messages before it were skipped, and committed as
-  // handled.
+  // Regression: a late batch of a crashed consumer was attributed to the next consumer. Messages before the batch were
+  // skipped, and committed as handled.
   it('has late batches and batches of unassigned partitions ignored', async () => {
     await using set = await setUp();
     const handled = new Set<number>();
@@ -204,7 +204,7 @@ describe('kafka: a consumer that crashes', () => {
   });
 });
 
-// A revoked partition must not be reported, because another member has it, and may start at a lower position.
+// A revoked partition must not be reported, because another consumer has it, and may start at a lower position.
 it('kafka: reports no position of a partition that was revoked during its commit', async () => {
   await using set = await setUp();
   const reported: number[] = [];

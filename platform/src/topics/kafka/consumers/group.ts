@@ -24,21 +24,21 @@ import { createRecreationCheck, type RecreationCheck, readOffsets, reportRecreat
 const commitWithinMs = 3_000;
 
 /**
- * Starts a member of a consumer group on kafkajs. It takes each batch from kafkajs at once and keeps its messages in
- * queues, so that kafkajs keeps fetching and sends heartbeats.
+ * Starts a member of a consumer group on kafkajs. It moves each batch to queues in memory immediately, so that kafkajs
+ * continues to fetch and to send heartbeats.
  *
- * - Only the low-water mark is committed. kafkajs's `resolveOffset` is not used, because after a crash it would skip
- *   messages that were still running.
+ * - Only the low-water mark is committed: the position up to which all messages are finished. kafkajs's own commits are
+ *   turned off, because after a crash they would skip messages that were still running.
  * - At most `concurrency` messages are handled at a time. A message that waits for its next attempt does not count. A
  *   message that fails for long is parked.
  * - A partition at its limit of messages or bytes is paused.
- * - When a partition is revoked, its finished messages are committed, and its waiting ones are dropped. A running
- *   handler completes its attempt, but is not retried here. Partitions that are kept continue after the last message
- *   taken.
- * - When the topic was deleted and recreated, the group stops, commits nothing more, and reports the recreation. It
- *   checks for a recreation when it joins, and before it skips messages as already taken.
+ * - When a partition is revoked, its finished messages are committed, and its waiting messages are dropped. A running
+ *   handler completes its attempt, but is not retried here. A partition that stays assigned continues after its last
+ *   queued message.
+ * - When the topic was deleted and recreated, the member leaves, commits nothing more, and reports the recreation. It
+ *   checks for a recreation when it rejoins, and before it skips messages that it has queued before.
  * - A crashed consumer of kafkajs is replaced (`keepMembership`). The next consumer starts at the committed positions,
- *   because other members may have had the partitions in between.
+ *   because other members may have had the partitions in the meantime.
  */
 export async function startKafkaGroup<Value>(options: KafkaGroupOptions<Value>): Promise<AsyncDisposable> {
   const member = new GroupMember(options);
@@ -61,8 +61,8 @@ class GroupMember<Value> implements AsyncDisposable {
   readonly #stop = new AbortController();
   readonly #partitions = new Map<number, AssignedPartition>();
   /**
-   * For each partition, the last position that this process has taken, or committed, even if another member has the
-   * partition now.
+   * For each partition, the last position that this process has queued (`#taken`) and committed (`#committed`), even if
+   * another member has the partition now.
    */
   readonly #taken: Record<number, number> = {};
   readonly #committed: Record<number, number> = {};
@@ -81,8 +81,8 @@ class GroupMember<Value> implements AsyncDisposable {
     const stop = this.#stop;
     const fields = { topic: topic.name, group };
     const name = client.nameOf(topic.name);
-    // The broker's group name contains the topic, because kafkajs would assign a group's topics as if each member read
-    // all of them.
+    // The group id on the broker contains the topic. In a group with several topics, kafkajs would assign partitions as
+    // if each member read all topics.
     const groupId = client.nameOf(`${group}.${topic.name}`);
     this.#options = options;
     this.#fields = fields;
@@ -161,7 +161,7 @@ class GroupMember<Value> implements AsyncDisposable {
     if (assigned.isFull && !assigned.isPaused) this.#setPaused(assigned, true);
   }
 
-  /** Adds a message to the queue of its key, unless it was taken before. */
+  /** Adds a message to the queue of its key, unless it was added before. */
   #take(assigned: AssignedPartition, raw: RawMessage): void {
     const { partition, position, key } = raw;
     if (!assigned.take(position, textLengthOf(raw))) return;
@@ -209,7 +209,7 @@ class GroupMember<Value> implements AsyncDisposable {
     try {
       this.#membership.consumer?.[isPaused ? 'pause' : 'resume']([{ topic: this.#topicName, partitions: [partition] }]);
     } catch (error) {
-      // kafkajs throws if the consumer has crashed. The next consumer starts with its partitions unpaused, so that this
+      // kafkajs throws if the consumer has crashed. The next consumer starts with all partitions unpaused, so the error
       // can be ignored.
       this.#options.log.debug({ error, ...this.#fields, partition }, 'a partition could not be paused or resumed');
     }

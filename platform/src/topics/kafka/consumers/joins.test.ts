@@ -182,8 +182,8 @@ describe('kafka: joining a group', () => {
     await expect.poll(() => set.members(set.clientId)).toEqual([1, 1]);
   });
 
-  // Regression: a consumer that was joining when it was disposed still joined. It was never used, and its partitions
-  // stalled.
+  // Regression: a consumer that was disposed while it was joining still joined its group. It handled nothing, and its
+  // partitions stalled.
   it('is given up when the consumer is disposed, even if the broker responds later', async () => {
     await using set = await setUp();
     const group = await startKafkaGroup({ ...set.options, group: set.clientId, async handler() {} });

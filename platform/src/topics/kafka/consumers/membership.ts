@@ -27,12 +27,12 @@ export interface MembershipOptions {
   onSkipped?(partition: number, offset: number): void;
   /**
    * Called when the consumer has joined or rejoined, with the partitions that it was assigned. `isNewcomer` means that
-   * the group had removed the consumer before, so that other members may have had its partitions in between.
+   * the group had removed the consumer before. Other members may have had its partitions in the meantime.
    */
   onJoin(consumer: Consumer, partitions: ReadonlySet<number>, isNewcomer: boolean): void;
   /**
-   * Called when the broker has stored a commit. A resolved `commitOffsets` does not prove this, because kafkajs also
-   * resolves it for a stopped consumer.
+   * Called when the broker has stored a commit. A resolved `commitOffsets` does not prove that a commit is stored,
+   * because kafkajs also resolves it for a stopped consumer.
    */
   onCommitted?(partition: number, offset: number): void;
   /** Called before a rebalance of the group. */
@@ -61,13 +61,13 @@ const longestDelayMs = 5_000;
 
 /**
  * Keeps one consumer in a group, and replaces it when it crashes. A consumer is JOINING until its first assignment. It
- * is a MEMBER until it crashes or the membership is disposed, which makes it ENDED.
+ * is then a MEMBER, until it crashes or the membership is disposed. After that it is ENDED.
  *
  * An ended consumer leaves the group and can't rejoin, and its late batches are ignored. The next consumer is created
- * after the ended one has left.
+ * after the ended consumer has left.
  *
- * One loop does all of this, so that never more than one consumer joins, even if kafkajs reports a failed first join
- * twice: by an error and as a crash.
+ * One loop creates all consumers, so that only one consumer at a time joins. kafkajs may report a failed first join
+ * twice: as an error and as a crash.
  */
 export function keepMembership(options: MembershipOptions): Membership {
   const { client, topic, log, fields } = options;
@@ -90,7 +90,7 @@ export function keepMembership(options: MembershipOptions): Membership {
         log.warn({ error, ...fields }, 'a consumer could not join; a new one retries');
       }
       await pause(Math.min(firstDelayMs * 2 ** attempt, longestDelayMs), stop.signal);
-      // The topic may have been deleted, so that it must be checked, and perhaps created, again.
+      // The topic may have been deleted. The next attempt creates it if it no longer exists.
       client.forgetTopic(topic);
     }
   })();
@@ -125,7 +125,7 @@ interface RunConsumerOptions extends MembershipOptions {
   onFirstJoin(): void;
 }
 
-/** Runs one consumer. Resolves when it ends after it had joined, rejects when it never joined. */
+/** Runs one consumer. Resolves when a consumer that had joined ends; rejects if it never joined. */
 async function runConsumer(options: RunConsumerOptions): Promise<void> {
   const { client, topic, member, stopped, signal, onFirstJoin, log, fields } = options;
   const { onEnd = () => {}, onLeft = async () => {} } = options;
@@ -204,8 +204,8 @@ async function runConsumer(options: RunConsumerOptions): Promise<void> {
 }
 
 /**
- * Wraps kafkajs's partition assigner, which it calls before each request to join. Once the consumer has ended it
- * throws, so that the consumer can't rejoin.
+ * Wraps kafkajs's partition assigner, which kafkajs calls before each request to join. The wrapper throws once the
+ * consumer has ended, so that the consumer can't rejoin.
  */
 function refuseEnded(phase: { isEnded: boolean }): PartitionAssigner {
   return (config) => {

@@ -2,8 +2,8 @@ import type { IHeaders, KafkaMessage } from 'kafkajs';
 import type { RawMessage } from '../../message.ts';
 
 /**
- * Converts a Kafka message. Its position is the offset plus one. So position 0 is before a partition's first message,
- * and a position can be committed without conversion.
+ * Converts a Kafka message. Its position is the offset plus one. Position 0 is therefore before a partition's first
+ * message, and a position equals the offset that Kafka expects in a commit.
  */
 export function toRawMessage(partition: number, { offset, key, value, headers, timestamp }: KafkaMessage): RawMessage {
   return {

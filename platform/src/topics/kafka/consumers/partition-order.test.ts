@@ -97,7 +97,7 @@ describe('kafka: the partition order of a group', () => {
     // The gate is disposed before the group, which waits for running handlers.
     using _gate = { [Symbol.dispose]: () => release.resolve() };
     await publish(0, 0, 1);
-    // The message is handled, and therefore committed.
+    // The message was handled, and its position was committed.
     await expect.poll(() => finished).toEqual([1]);
     await publish(1, 2);
     await publish(2, 3);

@@ -6,12 +6,13 @@ import type { KafkaClient } from '../connection/client.ts';
 import { readOffsets, type TopicOffsets } from './recreated.ts';
 
 /**
- * Delays an added partition until older partitions have drained, so that the messages of keys that moved stay in order.
+ * Delays an added partition until the group has finished the older partitions. This keeps the order of messages whose
+ * key has moved to the added partition.
  */
 export interface PartitionOrder {
   /**
-   * Called when partitions are assigned to this member. A partition without a commit counts as added later, and waits.
-   * In a new group no partition may wait, so that the oldest offset of each partition is committed at once.
+   * Called when partitions are assigned to this consumer. A partition without a commit counts as added later, and
+   * waits. In a new group no partition must wait, so the oldest offset of each partition is committed immediately.
    */
   begin(partitions: ReadonlySet<number>, commit: (positions: Positions) => Promise<unknown>): void;
   /**
@@ -28,9 +29,9 @@ const defaultPatienceMs = 60_000;
  * Keeps a key's messages in order when partitions are added. A key only moves to an added partition, which has a higher
  * number (`partitionOf`). So the key's earlier messages are in a partition with a lower number.
  *
- * A partition without a commit counts as added. It starts once the group has finished all partitions with lower numbers
- * up to their ends at the time when the wait began. A group without any commit is new, and starts all partitions at
- * once.
+ * A partition without a commit counts as added. It waits until the group has finished all partitions with lower
+ * numbers, up to the ends that they had when the wait began. A group without any commit is new, and starts all
+ * partitions immediately.
  */
 export function createPartitionOrder({
   client,

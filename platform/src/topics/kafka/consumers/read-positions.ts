@@ -6,11 +6,11 @@ export interface ReadPositions {
   /** Moves a position forward, and notifies waiting callers. */
   advance(partition: number, position: number): void;
   isThrough(ends: Positions): boolean;
-  /** Resolves once all of these positions have been reached. Rejects with the reason once it is closed. */
+  /** Resolves once all of these positions have been reached. Rejects with the reason of `close`. */
   untilThrough(ends: Positions): Promise<void>;
-  /** Throws the reason once it is closed. */
+  /** Throws the reason of `close`, if it was called. */
   throwIfClosed(): void;
-  /** Rejects waiting callers. If it is called several times, the first reason counts. */
+  /** Rejects waiting callers. If `close` is called several times, the first reason counts. */
   close(reason: Error): void;
 }
 

@@ -27,11 +27,12 @@ export async function readOffsets(client: KafkaClient, name: string, groupId?: s
 }
 
 /**
- * Whether a topic was deleted and recreated since it was read. kafkajs does not expose topic ids. So a topic counts as
+ * Whether a topic was deleted and recreated since it was read. kafkajs does not expose topic ids, so a topic counts as
  * recreated in two cases:
  *
  * - The topic ends before the last message read.
- * - The broker has lost a commit, although retention has not deleted the messages up to it.
+ * - The committed position on the broker is lower than a position that this process has committed, and retention has
+ *   not passed the latter.
  *
  * @param taken position of the last message read, per partition
  * @param committed positions that this process has committed
@@ -65,7 +66,7 @@ export interface RecreationCheck {
   readonly wasRecreated: boolean;
   /** Reads the topic's offsets and checks them. Concurrent calls share the next read. */
   read(): Promise<TopicOffsets>;
-  /** Whether the topic is known to be the same that was read before; false if the check fails. */
+  /** Whether the topic is known to be the topic that was read before; false if the check fails. */
   isSameTopic(): Promise<boolean>;
 }
 

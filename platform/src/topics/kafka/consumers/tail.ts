@@ -27,13 +27,13 @@ export interface KafkaTailContext extends Omit<GroupContext, 'database'> {
 }
 
 /**
- * Starts a tail on kafkajs. kafkajs assigns partitions only to members of groups. So each consumer of a tail creates a
- * group, which commits nothing and is deleted at the end.
+ * Starts a tail on kafkajs. kafkajs assigns partitions only to members of groups, so each consumer of a tail creates a
+ * group. The group commits nothing, and is deleted at the end.
  *
- * - The positions are kept in memory and set at each join, because the group has no commits to continue from.
+ * - The tail keeps its positions in memory, and sets them at each join, because the group has no commits.
  * - A key moves only to an added partition, which has a higher number (`partitionOf`). To keep a key's messages in
- *   order, an added partition waits for the partitions with lower numbers. They must be read up to their ends at the
- *   time when the added partition was found.
+ *   order, an added partition waits for the partitions with lower numbers. They must be read up to the ends that they
+ *   had when the added partition was found.
  * - A partition that is added later is read from its beginning.
  * - When the topic was deleted and recreated, the tail stops and reports the recreation. It checks for a recreation
  *   when it joins, in `caughtUp`, and before it skips messages as already read.
@@ -176,7 +176,7 @@ class KafkaTail<Value> implements Tail {
     return this.#leaving;
   }
 
-  /** Sets the positions at which kafkajs reads, because it would start at the beginning. */
+  /** Sets the positions at which kafkajs reads, because kafkajs would start at the beginning. */
   #onJoin(consumer: Consumer, partitions: ReadonlySet<number>): void {
     for (const partition of partitions)
       consumer.seek({ topic: this.#topicName, partition, offset: String(this.#positions.through[partition] ?? 0) });
@@ -202,8 +202,8 @@ class KafkaTail<Value> implements Tail {
   }
 
   /**
-   * Resolves with whether a partition may be read. A partition that may not is paused until the partitions with lower
-   * numbers have reached its barrier.
+   * Resolves with whether a partition may be read. If it may not, it is paused until the partitions with lower numbers
+   * have been read up to its barrier.
    */
   async #begin(partition: number, pausePartition: () => () => void): Promise<boolean> {
     if (this.#begun.has(partition)) return true;

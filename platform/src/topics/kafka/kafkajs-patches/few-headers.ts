@@ -12,7 +12,7 @@ export function patchHeaders(log?: Log): void {
   patchOnce(
     {
       path: 'kafkajs/src/protocol/decoder',
-      // Headers are the only lists that kafkajs reads by this method.
+      // Headers are the only lists that kafkajs reads with this method.
       method: 'readVarIntArray',
       writtenFor: '4b6a496115d77a50d7273151d5d226512c5c963506ac9b9e16b02f2c72621a24',
       without: 'a message with many headers stops the processes that read it',

@@ -30,11 +30,11 @@ interface DecodedRecord {
 type Decode<Result> = (decoder: Decoder) => Promise<Result>;
 
 /**
- * Patches kafkajs to read a batch that it can't decode as one message without a value, which is sent to dead-letter.
- * Without the patch each consumer of the topic crashes on the batch, rejoins, and crashes again.
+ * Patches kafkajs to replace a batch that it can't decode by one message without a value, which goes to the dead-letter
+ * topic. Without the patch, each consumer of the topic crashes on the batch, rejoins, and crashes again.
  *
- * kafkajs can't decompress lz4 and snappy, and crashes on a batch of about 120,000 messages or more. kafkajs also has
- * no limit for the decompressed size, so that the patch sets a limit. The patch also adds zstd. Idempotent.
+ * kafkajs can't decompress lz4 and snappy, and crashes on a batch of about 120,000 messages or more. kafkajs does not
+ * limit the decompressed size; the patch does. The patch also adds zstd. Idempotent.
  */
 export function patchUnreadableBatches(log?: Log): void {
   // `CompressionCodecs` is not imported by name, because Node finds only some names of a CommonJS module.

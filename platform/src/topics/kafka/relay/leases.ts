@@ -25,7 +25,7 @@ export interface Leases extends AsyncDisposable {
   isHeld(name: string): boolean;
 }
 
-/** Interval at which a process tries to take the leases that it does not have, by one query for all. */
+/** Interval at which a process tries to take the leases that it does not have, with one query for all leases. */
 const askEveryMs = 1_000;
 const reconnectAfterMs = 500;
 
@@ -33,13 +33,13 @@ const reconnectAfterMs = 500;
  * Leases in a table, on one connection per process. The holder renews them. Another process takes a lease over in two
  * cases:
  *
- * - The holder's connection has ended, for example after `kill -9`. Other processes notice this at once, because the
- *   holder keeps an advisory lock on that connection.
+ * - The holder's connection has ended, for example after `kill -9`. Other processes notice this immediately, because
+ *   the holder keeps an advisory lock on that connection.
  * - The holder has not renewed the lease in time. This happens if the holder is frozen, or its host has vanished while
  *   its connection still seems alive.
  *
  * The holder measures the lease's duration from before its query, with a clock that also runs while the process is
- * frozen. So for the holder the lease ends before another process can take it.
+ * frozen. For the holder, the lease therefore ends before another process can take it.
  */
 export function createLeases({ openSession, durationMs = 10_000, log }: LeasesOptions): Leases {
   const holder = randomUUID();

@@ -8,8 +8,8 @@ import type { KafkaProducer } from '../connection/producer.ts';
 import { parkRefused } from './refused-messages.ts';
 
 /**
- * The header with the id of a message's outbox row, by which readers can find duplicates. A message is sent twice if a
- * relay crashes between sending it and deleting its row.
+ * The header with the id of a message's outbox row, with which readers can find duplicates. A message is sent twice if
+ * a relay crashes between sending it and deleting its row.
  */
 export const outboxIdHeader = 'outbox-id';
 
@@ -33,10 +33,10 @@ export interface BatchSenderOptions {
  * messages wait.
  */
 export function createBatchSender({ database, producer, isLeader, log }: BatchSenderOptions) {
-  /** For topics whose broker has rejected the default size, the bytes per batch. */
+  /** The bytes per batch of topics for which the broker has rejected the default size. */
   const bytesByTopic = new Map<string, number>();
 
-  /** Halves the batches after a rejection, until a single message is known to be the cause. */
+  /** Halves the topic's batch size after a rejection. Parks the message if the rejected batch has only one message. */
   const shrinkBatch = async (topic: string, rows: OutboxRow[], error: Error, bytesAtOnce: number): Promise<void> => {
     const [first] = rows;
     if (rows.length > 1 || !first) return void bytesByTopic.set(topic, bytesAtOnce / 2);

@@ -33,8 +33,8 @@ const adoptSoonMs = 200;
 const stopWithinMs = 1_000;
 
 /**
- * Opens the outbox and its relays. A lease ensures that one relay per topic and database is active. Further relays
- * wait, and take over from a relay that crashed or is frozen.
+ * Opens the outbox, and its relays, which send the stored messages to the broker. A lease ensures that one relay per
+ * topic and database is active. Further relays wait, and take over from a relay that crashed or is frozen.
  *
  * A relay always reads the outbox from the lowest id, because a transaction with lower ids may commit later than one
  * with higher ids. NOTIFY and a timer wake the relay.
@@ -105,7 +105,7 @@ export async function openOutbox({ database, producer, client, log }: OutboxOpti
     }
   };
   let adoptTimer: NodeJS.Timeout | undefined;
-  /** The adoption is delayed, so that the relay of the publisher has time to send the message. */
+  /** Waits first, so that the publisher's own relay has time to send the message. */
   const adoptSoon = () => {
     adoptTimer ??= setTimeout(() => {
       adoptTimer = undefined;
