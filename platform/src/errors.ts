@@ -73,7 +73,7 @@ export function causesOf(error: unknown): Error[] {
 
 /**
  * Finds the first CodedError among an error and its causes. Libraries wrap errors: drizzle, for example, wraps the
- * driver's.
+ * errors of the driver.
  */
 export function codedCause(error: unknown): CodedError | null {
   return causesOf(error).find((cause) => isCodedError(cause)) ?? null;
@@ -103,8 +103,8 @@ const unavailableMessages = {
 
 /**
  * Runs a call to the key-value store or the broker, and converts a failure to a retryable error with `code`. A
- * CodedError is rethrown unchanged. Only DATABASE_UNAVAILABLE is converted, because the embedded store and broker keep
- * their data in the database.
+ * CodedError is rethrown unchanged, except DATABASE_UNAVAILABLE: the embedded store and broker keep their data in the
+ * database.
  */
 export async function orUnavailable<T>(
   code: keyof typeof unavailableMessages,

@@ -1,6 +1,6 @@
 import type { Transaction } from './database.ts';
 
-/** A kind of delayed, retried work, and the type of its data (plain JSON). */
+/** A queue of delayed jobs, which are retried on failure. `Data` is the type of a job's data (plain JSON). */
 export interface JobQueue<Data extends object> {
   readonly name: string;
   /** A job that has not ended after this time runs again, because its process may have crashed. Default: 5 minutes. */

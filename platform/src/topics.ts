@@ -9,14 +9,13 @@ export interface Topic<Value> {
   readonly key: (value: Value) => string;
 }
 
-/** A message as a reader sees it. */
 export interface Message<Value> {
   topic: string;
   key: string;
   value: Value;
   headers: Readonly<Record<string, string>>;
   partition: number;
-  /** Position in the partition (Kafka's offset). Positions increase, with gaps. */
+  /** Position in the partition; on Kafka, the offset plus one. Positions increase, with gaps. */
   position: number;
   /** When the message was published, in milliseconds since the epoch. */
   publishedAt: number;
@@ -24,12 +23,12 @@ export interface Message<Value> {
   textLength: number;
 }
 
-/** Position of the last message per partition. A missing partition is at its beginning. */
+/** Position of the last message per partition. For a missing partition, the position is its beginning. */
 export type Positions = Readonly<Record<number, number>>;
 
 export interface ConsumeOptions<Value> {
   topic: Topic<Value>;
-  /** The consumer group: its members share the partitions, and it starts at the topic's beginning. */
+  /** The consumer group. Its members share the partitions, and a new group starts at the topic's beginning. */
   group: string;
   /**
    * Limit of messages that are handled concurrently. A message that waits for its next attempt does not count. Default:
@@ -43,15 +42,15 @@ export interface ConsumeOptions<Value> {
    */
   onAssigned?(partition: number, position: number): Promise<void>;
   /**
-   * Called periodically with the positions up to which partitions are finished, if they have grown. For services that
-   * store `finishedThrough`: while earlier messages are being handled, that position is low. If no later message
-   * follows, only this call raises the stored position.
+   * Called periodically with the positions up to which partitions are finished, if they have grown. Services that store
+   * `finishedThrough` need it: that position is low while earlier messages are being handled. If no later message
+   * follows, only this call can raise the stored position.
    */
   onFinishedThrough?(positions: ReadonlyMap<number, number>): Promise<void>;
 }
 
 /**
- * Handles one message; the message is finished when this resolves.
+ * Handles one message. The message is finished when the promise resolves.
  *
  * - After an error that is the message's fault, the message goes to `<topic>.dead-letter`. Such an error is a
  *   CodedError that is not retryable, or a database error for an invalid value or a violated constraint.
@@ -106,7 +105,7 @@ export interface Tail extends AsyncDisposable {
   caughtUp(): Promise<Positions>;
 }
 
-/** A consumer or tail that is stuck until a restart, or until an operator acts, with the reason. */
+/** A consumer or tail that is stuck until the process is restarted, or until an operator acts. */
 export interface TopicsFailure {
   code: 'CONSUMER_STOPPED' | 'CONSUMER_NOT_JOINED' | 'TOPIC_RECREATED';
   topic: string;
@@ -151,7 +150,10 @@ export interface Topics extends AsyncDisposable {
   failures(): readonly TopicsFailure[];
 }
 
-/** The topic for messages that a consumer could not handle: the original value, with the error in headers. */
+/**
+ * Returns the name of the topic for messages that a consumer could not handle. They keep their value, and have the
+ * error in headers.
+ */
 export function deadLetterName(topic: string): string {
   return `${topic}.dead-letter`;
 }

@@ -45,7 +45,7 @@ export function timeoutSignal(clock: Clock, delayMs: number): AbortSignal & Disp
 }
 
 export interface TestClock extends Clock {
-  /** Advances time, and fires each timer that becomes due, in order and at its time. */
+  /** Advances time. Timers that become due fire in order, each at its due time. */
   advance(ms: number): void;
   /** Advances time in one step, as if the process had slept: each due timer fires once, late. */
   jump(ms: number): void;

@@ -21,7 +21,7 @@ const partsAtOnce = 3;
  * - A failed batch is run again in three parts, and a failed part item by item, so that only the item at fault fails.
  * - If all parts fail with retryable errors, the database or broker is down. The items are then rejected without
  *   running singly.
- * - Single runs of a part stop after three more retryable failures than successes. The part's remaining items are
+ * - Single runs of a part stop once it has three more retryable failures than successes. Its remaining items are
  *   rejected with the first of these errors.
  * - Items that fail with COMMIT_UNKNOWN are not run again: only the caller can find out whether the commit happened.
  * - Items whose caller has left are not run again.

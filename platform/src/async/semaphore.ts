@@ -4,7 +4,6 @@ export interface Semaphore {
   tryAcquire(count: number): boolean;
   /** Acquires one permit when one is available; rejects with the signal's reason if it aborts first. */
   acquire(signal: AbortSignal): Promise<void>;
-  /** Releases one permit. */
   release(): void;
   /** Resolves when all permits are available. */
   idle(): Promise<void>;

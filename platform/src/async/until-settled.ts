@@ -1,6 +1,6 @@
 /**
- * Settles like `work`, or resolves when the signal aborts first; the work itself continues. `Promise.race` with a
- * promise that stays pending would leak memory.
+ * Settles like `work`, or resolves when the signal aborts first; the work itself continues. Unlike `Promise.race` with
+ * a promise that stays pending, it leaks no memory.
  */
 export function untilSettled(work: PromiseLike<unknown>, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

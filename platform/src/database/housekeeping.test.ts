@@ -39,7 +39,7 @@ async function setUp(retentions: (deleteEntries: Retention['deleteSome']) => Ret
     async count() {
       return database.query.$count(keyValueEntry);
     },
-    /** Resolves when a run has ended. */
+    /** Starts a run, and resolves when it has ended. */
     async turn() {
       clock.advance(everyMs);
       await clock.whenPending(1);

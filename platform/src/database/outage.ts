@@ -30,7 +30,8 @@ function messageOf(sqlState: string | null): string {
 }
 
 /**
- * Converts an error that is an outage, or whose cause is an outage, because drizzle wraps the errors of its statements.
+ * Converts an outage to a retryable error. The outage may also be the cause of the error, because drizzle wraps the
+ * errors of its statements.
  */
 export function withOutageCause(error: unknown): unknown {
   if (!(error instanceof Error) || isCodedError(error)) return error;

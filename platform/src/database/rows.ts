@@ -37,7 +37,7 @@ export function rowsOf<Table extends PgTable>(
 
 /**
  * Builds FROM and WHERE for an update of the rows with these ids; SQL refers to the input row as `input`. The condition
- * repeats the ids, because for the recordset alone PostgreSQL's planner assumes 100 rows and scans the table.
+ * repeats the ids: with the recordset alone, PostgreSQL's planner assumes 100 rows, and scans the table.
  *
  * @param id the table's id column; the input rows have a column of the same name
  * @param types SQL types of the input rows' columns, by name

@@ -34,7 +34,7 @@ export const topicMessage = platformSchema.table(
   ],
 );
 
-/** For each group of the embedded topics, the position up to which it has finished a topic. */
+/** The position up to which a consumer group has finished an embedded topic. */
 export const topicPosition = platformSchema.table(
   'topic_position',
   {
@@ -77,7 +77,10 @@ export const keyValueEntry = platformSchema.table(
   (table) => [index('key_value_by_expiry').on(table.expiresAt)],
 );
 
-/** Parked messages. The group's committed position has passed them, and they are retried from this table. */
+/**
+ * Messages that failed for too long. The group's committed position has passed them, and they are retried from this
+ * table.
+ */
 export const parkedMessage = platformSchema.table(
   'parked_message',
   {
@@ -114,12 +117,11 @@ export const consumerGroup = platformSchema.table(
   {
     topic: text().notNull(),
     group: text('consumer_group').notNull(),
-    /** True if a consumer of the group has stopped, because too many messages in a row went to dead-letter. */
-    hasStopped: boolean('has_stopped').notNull().default(false),
     /**
-     * The number of messages in a row after which the consumer stopped; null if a version without this column stored
-     * the stop.
+     * True if a consumer of the group has stopped, because too many messages in a row went to the dead-letter topic.
      */
+    hasStopped: boolean('has_stopped').notNull().default(false),
+    /** The number of messages in a row after which the consumer stopped; null if an earlier version stored the stop. */
     stoppedAfter: integer('stopped_after'),
   },
   (table) => [primaryKey({ columns: [table.topic, table.group] })],

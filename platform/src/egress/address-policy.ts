@@ -1,8 +1,7 @@
 import ipaddr from 'ipaddr.js';
 
-/** Which addresses, besides public ones, may be called when a URL comes from outside. */
+/** Which addresses that are not public may be called when a URL comes from outside. */
 export interface AddressPolicy {
-  /** Whether loopback addresses may be called. */
   allowLoopback: boolean;
   /** Ranges of private addresses that may be called, in CIDR notation such as `10.1.0.0/16`. */
   privateRanges: readonly string[];

@@ -27,11 +27,11 @@ const secureTunnelPart = 0.4;
 const maxHeaderSize = 16_384;
 
 /**
- * Creates a connector that uses a proxy. undici's ProxyAgent is not used, because it reconnects without end to a server
+ * Creates a connector that uses a proxy. undici's ProxyAgent has three faults: it reconnects without end to a server
  * that speaks first, waits 5 minutes for a silent proxy, and does not show which part of a connection has failed.
  *
  * @param proxyUrl URL of the proxy, which may contain a user and a password
- * @param timeoutMs time-out of the calls for which the connections are, in milliseconds
+ * @param timeoutMs time-out of a call that uses a connection, in milliseconds
  */
 export function createTunnelConnector({
   proxyUrl,
@@ -59,7 +59,7 @@ export function createTunnelConnector({
   let answeredAt = Number.NEGATIVE_INFINITY;
   let probe: Promise<boolean> | null = null;
 
-  /** Whether the proxy answers a request for itself, with any status. Concurrent calls share one request. */
+  /** Whether the proxy answers a request to the proxy itself, with any status. Concurrent calls share one request. */
   const canAnswer = (): Promise<boolean> => {
     probe ??= proxy
       .request({

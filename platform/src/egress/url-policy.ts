@@ -4,11 +4,9 @@ import { isIn, literalOf, nameOf } from './host.ts';
 /** Which URLs may be called when they come from outside. */
 export interface UrlPolicy extends AddressPolicy {
   ports: readonly PortRange[];
-  /** Whether `http:` is refused. */
   httpsOnly: boolean;
 }
 
-/** The first and the last port of a range. */
 export type PortRange = readonly [first: number, last: number];
 
 const defaultPorts: Readonly<Record<string, number>> = { 'http:': 80, 'https:': 443 };

@@ -33,7 +33,6 @@ export async function openDatabase(
 export interface DistributedOptions {
   /** Aborts when the process begins to stop. */
   stopping: AbortSignal;
-  /** Limits of the service's consumers. */
   limits?: Partial<ConsumerLimits>;
 }
 

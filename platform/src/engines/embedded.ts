@@ -12,7 +12,6 @@ import type { ConsumerLimits } from '../topics/consumer-limits.ts';
 import { createEmbeddedTopics } from '../topics/embedded/topics.ts';
 import type { Topics } from '../topics.ts';
 
-/** The engines that services need. */
 export interface Engines extends AsyncDisposable {
   database: Database;
   topics: Topics;
@@ -23,7 +22,7 @@ export interface Engines extends AsyncDisposable {
 export interface EmbeddedOptions {
   clock: Clock;
   log: Log;
-  /** Limits of consumers. Default: those of the settings. */
+  /** Default: `defaultConsumerLimits`. */
   limits?: Partial<ConsumerLimits>;
 }
 

@@ -50,7 +50,6 @@ export function openTopics(
   });
 }
 
-/** Opens the key-value store on Redis. */
 export function openKeyValue(config: KeyValueConfig, log: Log): Promise<KeyValue> {
   return createRedisKeyValue({ url: config.REDIS_URL, log });
 }

@@ -11,7 +11,6 @@ function isPostgresUrl(text: string): boolean {
   return port !== '0' && (hostname !== '' || Boolean(searchParams.get('host')));
 }
 
-/** Settings of the database. */
 export const databaseSettings = {
   DATABASE_URL: z
     .string()
@@ -21,7 +20,6 @@ export const databaseSettings = {
   STATEMENT_TIMEOUT: duration('10s', { max: '1h' }).describe('A statement that takes longer is cancelled'),
 };
 
-/** Settings of the key-value store. */
 export const keyValueSettings = {
   REDIS_URL: z
     .string()
@@ -34,14 +32,13 @@ export const keyValueSettings = {
     ),
 };
 
-/** Settings of the topics. */
 export const topicsSettings = {
   KAFKA_BROKERS: z
     .string()
     .transform((text) => text.split(',').map((broker) => broker.trim()))
     .refine(
       (
-        brokers, // kafkajs accepts no literal IPv6 address, but names that resolve to one.
+        brokers, // kafkajs rejects IPv6 addresses, but accepts names that resolve to one.
       ) => brokers.every((broker) => isHostAndPort(broker) && !broker.startsWith('[')),
       'must be host:port with a port from 1 to 65535, several comma-separated',
     )
@@ -74,7 +71,6 @@ export const requireSaslCredentials = [
   { message: 'KAFKA_SASL_MECHANISM needs KAFKA_USERNAME and KAFKA_PASSWORD' },
 ] as const;
 
-/** Retention of embedded topics. */
 const embeddedRetentionMs = 7 * 86_400_000;
 /** The longest allowed GIVE_UP_AFTER. The outcome of a request is published at most this long after the request. */
 const longestGiveUpMs = 24 * 86_400_000;

@@ -35,7 +35,7 @@ export function formatPublicError(formatted: GraphQLFormattedError, thrown: unkn
   );
   const known = extensions.code !== undefined && !internalCodes.has(extensions.code);
   if (known) return { message: formatted.message, ...place, extensions };
-  // graphql-js reports a variable that does not fit its type without a code.
+  // If a variable does not fit its type, graphql-js reports an error without a code.
   if (original instanceof GraphQLError && original.originalError === undefined && path === undefined)
     return { message: formatted.message, ...place, extensions: { ...extensions, code: 'BAD_USER_INPUT' } };
   return null;

@@ -14,7 +14,7 @@ import { findInvalidText, invalidText } from '../http/text.ts';
 
 /** The parts of an operation that contain the client's text. */
 export interface OperationText {
-  /** The source text. If it contains no NUL and no escape, literals need no check. */
+  /** The source text. If it contains neither NUL nor `\u`, literals need no check. */
   query?: string | null;
   document: DocumentNode;
   variables?: Readonly<Record<string, unknown>> | null;
@@ -30,7 +30,7 @@ export function assertOperationText({ query, document, variables }: OperationTex
   const [variable, ...rest] = findInvalidText(variables ?? {}) ?? [];
   if (variable !== undefined)
     throw invalidText([...(argumentOf(document, String(variable)) ?? [String(variable)]), ...rest].join('.'));
-  // Literals need a check only if the text has NUL or an escape of it, because the lexer already rejects lone
+  // Literals need a check only if the text contains NUL or `\u`, which may encode NUL. The lexer already rejects lone
   // surrogates.
   if (query && !/\0|\\u/.test(query)) return;
   const literal = findLiteral(document);

@@ -22,8 +22,8 @@ export interface SubgraphServerOptions<Context extends BaseContext> {
   /** Name of the port's setting. Default: `PORT`. */
   portSetting?: string | undefined;
   /**
-   * Creates a request's context; a coded error thrown here is the operation's error. The signal aborts when the caller
-   * disconnects.
+   * Creates a request's context. A CodedError that it throws becomes the operation's error. The signal aborts when the
+   * caller disconnects.
    */
   context(request: SubgraphCaller, signal: AbortSignal): Promise<Context>;
   /** The engines that `/health/ready` checks. */
@@ -68,7 +68,7 @@ export async function createSubgraphServer<Context extends BaseContext>(
     introspection: true,
     includeStacktraceInErrorResponses: false,
     stopOnTerminationSignals: false,
-    // The formatter logs nothing: a plugin logs errors, because it knows the request.
+    // Errors are not logged by the formatter but by a plugin, which knows the request.
     formatError: createErrorFormatter(silentLog),
     plugins: [fastifyApolloDrainPlugin(app), refuseInvalidText, logFailures(log), ...apolloReportingDisabled()],
     logger: apolloLogger(log),

@@ -31,11 +31,11 @@ export function trustedProxies() {
 
 const names: ReadonlySet<string> = new Set(['loopback', 'linklocal', 'uniquelocal']);
 
-/** Reads the address of a connection's or request's client, through the trusted proxies. */
+/** Finds the addresses of clients, also of clients behind trusted proxies. */
 export interface ClientAddresses {
   /**
-   * Returns the address of the client that sent a request. It is the connection's address, or behind a trusted proxy
-   * the last entry of `X-Forwarded-For` that is not a trusted proxy. Never throws.
+   * Returns the address of the client that sent a request. Usually, it is the connection's address. Behind a trusted
+   * proxy, it is the last entry of `X-Forwarded-For` that is not a trusted proxy. Never throws.
    *
    * An IPv4 address that is mapped into IPv6 is returned as IPv4. `unknown` means that the connection is already
    * closed.
@@ -67,7 +67,7 @@ const unknownAddress = 'unknown';
 
 function normalizeAddress(address: string): string {
   if (isIPv4(address)) return address;
-  // A zone, as in fe80::1%eth0, is local to the host.
+  // The zone of an IPv6 address, such as `eth0` in `fe80::1%eth0`, has a meaning on one host only.
   const [bare = address] = address.split('%');
   return isIPv4(bare) ? bare : ipaddr.process(bare).toString();
 }

@@ -15,7 +15,7 @@ async function ask() {
   const [, response] = (await once(server, 'request')) as [unknown, ServerResponse];
   return {
     response,
-    /** Resolves when the server has received the request. */
+    /** Disconnects the client, and resolves when the server has noticed it. */
     async leave() {
       client.destroy();
       await once(response, 'close');

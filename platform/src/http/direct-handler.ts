@@ -5,7 +5,8 @@ import { requestIdHeader, requestIdOf } from './request-id.ts';
 
 /**
  * A handler that answers requests without Fastify. Fastify's routing and hooks take a tenth of the time of a small
- * request. The limits of Node's server still apply. In place of the hooks that `createHttpServer` adds to Fastify:
+ * request. The limits of Node's server still apply. The listener around the handler replaces the hooks that
+ * `createHttpServer` adds to Fastify:
  *
  * - the Host header is checked, and a request with an invalid Host header is left to Fastify;
  * - the response has the request's id and `cache-control: no-store`;

@@ -1,7 +1,10 @@
 import type { RequestListener, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
-/** Limit of dropped requests per connection. Beyond it the connection is closed without the pending response. */
+/**
+ * Limit of dropped requests per connection. After more, the connection is closed immediately, without the pending
+ * response.
+ */
 const maxDropped = 10;
 
 /**

@@ -8,7 +8,6 @@ export interface Problem {
   [detail: string]: unknown;
 }
 
-/** Sends a problem document. */
 export function sendProblem<
   Reply extends { code(status: number): Reply; type(type: string): Reply; send(body: unknown): Reply },
 >(reply: Reply, problem: Problem): Reply {

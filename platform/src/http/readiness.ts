@@ -2,7 +2,8 @@ import { type Clock, systemClock } from '../async/clock.ts';
 import { within } from '../async/deadline.ts';
 
 /**
- * Checks an engine. Rejects while it is down; resolves with `degraded` if it is read-only, else with any other value.
+ * Checks an engine: a database, broker or key-value store. Rejects while the engine is down. Resolves with `degraded`
+ * if it is read-only, else with any other value.
  */
 type Ping = () => Promise<unknown>;
 type EngineState = 'ok' | 'degraded' | 'away';

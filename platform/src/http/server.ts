@@ -32,7 +32,7 @@ export interface HttpServerOptions {
   direct?: DirectHandler;
 }
 
-/** A failure for which the process must be restarted, or an operator is needed. */
+/** A failure that only a restart of the process, or an operator, can end. */
 export interface LiveFailure {
   code: string;
   message: string;
@@ -41,8 +41,8 @@ export interface LiveFailure {
 /** Time limits against slow clients, in milliseconds. */
 export interface HttpLimits {
   /**
-   * Time from the connection, or from the first byte of a further request, to the end of the request's head. Default:
-   * 10 s.
+   * Time from the opening of the connection, or from the first byte of its next request, to the end of the request's
+   * head. Default: 10 s.
    */
   headMs: number;
   /** Time from the start of `headMs` to the end of the request's body. Default: 30 s. */
@@ -51,7 +51,7 @@ export interface HttpLimits {
    * Idle connections are closed after this time. It must be longer than a load balancer's keep-alive. Default: 72 s.
    */
   idleMs: number;
-  /** Time from a complete response to the delivery of its last byte; not for streams. Default: 2 min. */
+  /** Time from a complete response to the delivery of its last byte. Streams have no such limit. Default: 2 min. */
   answerMs: number;
   /** How long a closing server waits for running requests. Default: 4 s, which is less than `stopLimits.workMs`. */
   closeMs: number;

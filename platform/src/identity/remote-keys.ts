@@ -14,7 +14,7 @@ export interface RemoteKeysOptions {
   log: Log;
   /** Interval between fetches. Default: 60 s. */
   refreshEveryMs?: number;
-  /** Delay of the next fetch after a failed one. Default: 2 s. */
+  /** Delay of the next fetch after a failed fetch. Default: 2 s. */
   retryAfterMs?: number;
   /** Minimum time between the starts of two fetches. Default: 1 s. */
   cooldownMs?: number;
@@ -22,7 +22,7 @@ export interface RemoteKeysOptions {
   timeoutMs?: number;
 }
 
-/** The public keys by which tokens are verified, fetched from their issuer. */
+/** The public keys that verify tokens, fetched from the issuer of the tokens. */
 export interface RemoteKeys extends Disposable {
   /**
    * Finds the key for a token's `kid`, for jose.

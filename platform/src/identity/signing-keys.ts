@@ -10,7 +10,6 @@ import { newestFirst, refreshEveryMs, rotateSigningKeys, type SigningKeyRotation
 import { type SigningKeyRow, sealedKeys } from './signing-key-table.ts';
 import type { FindKey } from './token-verifier.ts';
 
-/** A private key of Ed25519. */
 export interface SigningKey {
   kid: string;
   privateKey: KeyObject;
@@ -42,7 +41,7 @@ type Key = SigningKeyRow & { privateKey: KeyObject | null };
 /**
  * Opens the signing keys of a service, which are stored in its database. One process at a time rotates them: a new key
  * is published an hour before its first use, and a replaced key stays published for some time. A key that can't be
- * decrypted stays published but is not used for signing; if it was altered, a new key replaces it at once.
+ * decrypted stays published, but is not used for signing. If it was altered, a new key replaces it immediately.
  */
 export async function createSigningKeys({ clock, log, ...rotation }: SigningKeysOptions): Promise<SigningKeys> {
   const { database, table, secrets } = rotation;

@@ -106,8 +106,8 @@ export async function createJobs({ database, log, superviseEverySeconds = 10 }: 
     },
     scheduleAll,
     async cancel(tx, queue, ids) {
-      // Jobs are deleted and not marked as cancelled. Most jobs are time-outs that end up cancelled, and their rows
-      // would slow down polling.
+      // Jobs are deleted and not marked as cancelled. Most jobs only guard against a time-out and end up cancelled.
+      // Their rows would slow down polling.
       if (ids.length > 0) await boss.deleteJob(queue.name, [...ids], { db: inTransaction(tx) });
     },
     async work(queue, handler, { concurrency = 16 } = {}) {

@@ -15,7 +15,7 @@ describe('the jobs port on pg-boss in PostgreSQL', () => {
     return { database, jobs, [Symbol.asyncDispose]: () => owned.disposeAsync() };
   });
 
-  // Regression: pg-boss's own pool has no time-out, so a worker whose poll got no answer stopped running jobs.
+  // Regression: pg-boss's own pool has no time-out. A worker whose poll got no answer ran no more jobs.
   it('runs jobs after the database was silent, on a new connection', async () => {
     await using database = await openRealDatabase();
     await using proxy = await startTcpProxy(database.url);

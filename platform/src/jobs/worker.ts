@@ -9,7 +9,6 @@ export interface WorkerOptions<Data extends object> {
   boss: Pick<PgBoss, 'fetch' | 'deleteJob' | 'fail'>;
   queueName: string;
   handler: (data: Data, context: JobContext) => Promise<void>;
-  /** Limit of jobs that run concurrently. */
   concurrency: number;
   /** Time after which a job's signal aborts. */
   timeoutMs: number;
@@ -26,7 +25,6 @@ const pollMs = 500;
  * replace several ended jobs.
  */
 const gatherMs = 20;
-/** Limit of jobs per fetch. */
 const maxFetched = 500;
 
 /**

@@ -31,7 +31,6 @@ export function rateLimit(fallback: string) {
     });
 }
 
-/** The setting that turns every rate limit off. */
 export const rateLimitsSetting = {
   RATE_LIMITS: oneOf(['on', 'off'], 'on').describe(
     '`off` disables all limits on attempts, for load tests and trusted networks, and logs a warning',
@@ -53,7 +52,7 @@ export interface RateLimiter {
 
 export interface RateLimiterOptions {
   keyValue: KeyValue;
-  /** A part of the keys in the store, such as `sign-ins-per-address`. */
+  /** A part of each key in the store, such as `sign-ins-per-address`. */
   name: string;
   /** The limit; with null, nothing is counted. */
   limit: RateLimit | null;

@@ -137,7 +137,7 @@ describe('NODE_ENV', () => {
     expect(delayOf(settings, 'test')).toBe(0);
   });
 
-  // Regression: `prod` counted as development, with the playground and callbacks to private addresses.
+  // Regression: `prod` counted as development, and enabled the playground and callbacks to private addresses.
   it.each(['prod', 'Production', 'staging'])('rejects %s', (text) => {
     expect(() => read(serviceSettings, text)).toThrow('NODE_ENV must be one of development, production, test');
   });

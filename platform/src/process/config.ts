@@ -79,7 +79,6 @@ export function port(fallback: number) {
   return integer(fallback, { min: 0, max: 65_535, what: 'a port, 0 to 65535' });
 }
 
-/** A whole number within bounds. */
 export function integer(fallback: number, bounds: { min: number; max: number; what?: string }) {
   return z
     .string()
@@ -125,7 +124,6 @@ export function optionalFlag() {
     .transform((text) => (text === undefined ? undefined : text === 'true'));
 }
 
-/** `true` or `false`. */
 export function flag(fallback: boolean) {
   return z
     .enum(['true', 'false'], { error: 'must be true or false' })
@@ -199,7 +197,7 @@ export function shutdownDelayMs({
 
 export type Environment = Record<string, string | undefined>;
 
-/** Reads the process's environment, with missing variables from a file `.env` in the working directory. */
+/** Reads the process's environment. Variables that are not set come from a file `.env` in the working directory. */
 export function readEnvironment(): Environment {
   if (existsSync('.env')) process.loadEnvFile('.env');
   return process.env;

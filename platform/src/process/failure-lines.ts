@@ -8,7 +8,7 @@ interface FailureFields {
 }
 
 /**
- * Creates the function that logs failures. A retryable failure, such as an outage of an engine or an overload, is
+ * Creates the function that logs failures. A retryable failure, such as an outage of the database or an overload, is
  * logged as a warning. Repeated warnings are summarised in one line. Every other failure is logged as an error in a
  * separate line.
  */

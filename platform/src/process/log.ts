@@ -48,7 +48,6 @@ export function createLog({ level, service, destination }: LogOptions): Log {
   );
 }
 
-/** A log that drops everything. */
 export const silentLog: Log = createLog({ level: 'silent', service: 'none' });
 
 /** Serializes an error without the values that database drivers put into `detail`, `params` and messages. */

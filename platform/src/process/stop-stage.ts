@@ -10,7 +10,7 @@ export const stopLimits = {
   drainMs: 3_000,
   /** For requests, consumers, and background work. */
   workMs: 4_500,
-  /** Only in delivery: for running attempts, and for storing their results. */
+  /** Only in the delivery service: for running attempts, and for storing their results. */
   attemptsMs: 2_000,
   /** Only in the gateway: for the planner. */
   plannerMs: 1_000,

@@ -108,7 +108,7 @@ export function parseKey(text: string): Buffer | null {
   return isBase64 && key.length === keyBytes ? key : null;
 }
 
-/** Creates the base64 text of a key. */
+/** Creates a random key, as base64. */
 export function createKeyText(): string {
   return randomBytes(keyBytes).toString('base64');
 }

@@ -15,8 +15,8 @@ export interface DnsServer extends AsyncDisposable {
    */
   readonly addresses: Map<string, readonly string[] | null>;
   /**
-   * What the server does with all questions: it gives no response (`silent`), or responds with this code. Default:
-   * null, it answers them.
+   * How the server fails: it gives no response (`silent`), or responds with this code. Default: null, the server does
+   * not fail.
    */
   fault: 'silent' | 'SERVFAIL' | 'REFUSED' | null;
 }

@@ -1,4 +1,3 @@
-/** A GraphQL response. */
 export interface Answer {
   status: number;
   // biome-ignore lint/suspicious/noExplicitAny: a test knows the fields that it requested
@@ -6,7 +5,6 @@ export interface Answer {
   errors?: { message: string; path?: (string | number)[]; extensions?: { code?: string; [key: string]: unknown } }[];
 }
 
-/** Posts an operation to a GraphQL URL. */
 export async function postGraphql(
   url: string,
   query: string,

@@ -7,7 +7,6 @@ import { type Log, silentLog } from '../process/log.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
-    /** The addresses of the real engines. */
     engines: { DATABASE_URL: string; REDIS_URL: string; KAFKA_BROKERS: string };
   }
 }

@@ -25,7 +25,6 @@ export type ReceiverAnswer =
 /** An HTTP server that records calls, like a client's callback receiver. */
 export interface Receiver extends AsyncDisposable {
   readonly url: string;
-  /** All calls so far. */
   readonly calls: readonly ReceivedCall[];
   /** Resolves with the next call, in order of arrival; waits if there is none yet. */
   next(): Promise<ReceivedCall>;

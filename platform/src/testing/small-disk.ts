@@ -13,11 +13,9 @@ const run = promisify(execFile);
  * with `await using`.
  */
 export interface SmallDisk extends AsyncDisposable {
-  /** URL of the database. */
   readonly url: string;
   /** Fills the disk to the last byte. */
   fill(): Promise<void>;
-  /** Makes the space free again. */
   free(): Promise<void>;
 }
 

@@ -28,7 +28,7 @@ type ConsumerConfig = Readonly<z.output<typeof schema>>;
 
 /** Limits of a consumer in a group. */
 export interface ConsumerLimits {
-  /** A message that fails for this long, without being at fault, is parked. In milliseconds. */
+  /** A message is parked if it fails for this long, and the failure is not the message's fault. In milliseconds. */
   parkAfterMs: number;
   /** Limit of parked messages per group and topic. */
   maxParked: number;

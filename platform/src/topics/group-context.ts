@@ -7,7 +7,7 @@ import type { ConsumerLimits } from './consumer-limits.ts';
 export interface GroupContext {
   /** The database for parked messages. */
   database?: Database;
-  /** Limits of consumers. Default: those of the settings. */
+  /** Default: `defaultConsumerLimits`. */
   limits?: ConsumerLimits;
   /** Collects the reports of consumers that are stuck. */
   failures?: ConsumerFailures;

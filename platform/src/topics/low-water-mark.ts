@@ -5,7 +5,6 @@
 export interface LowWaterMark {
   /** Adds the unfinished message at `position`; `bytes` is the memory that it takes until it is finished. */
   take(position: number, bytes?: number): void;
-  /** Marks the message at `position` as finished. */
   finish(position: number): void;
   /** Returns the low-water mark, optionally with the message at `position` counted as finished. */
   through(position?: number): number;

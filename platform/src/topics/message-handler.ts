@@ -76,8 +76,8 @@ export function createMessageHandler<Value>(options: MessageHandlerOptions<Value
       'dead-letter-position': String(raw.position),
       'dead-letter-published-at': String(raw.publishedAt),
     };
-    // A dead-letter topic may have a size limit below `maxValueBytes`. The value is therefore cut to half and half
-    // again, until the broker accepts the message.
+    // A dead-letter topic may have a size limit below `maxValueBytes`. The limit for the value is therefore halved
+    // until the broker accepts the message.
     let maxBytes = Math.min(maxValueBytes, Buffer.byteLength(raw.value));
     for (;;) {
       try {

@@ -6,7 +6,6 @@ import { CodedError, errorCode } from '../../errors.ts';
 import { type OwnerState, readOwnerState, thisProcess } from './lock-owner.ts';
 
 export interface DataDirectory extends AsyncDisposable {
-  /** Folder with the database's files. */
   readonly databasePath: string;
 }
 

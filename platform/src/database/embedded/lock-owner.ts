@@ -21,8 +21,8 @@ export async function identifyProcess(pid: number): Promise<LockOwner> {
 export type OwnerState = 'alive' | 'dying' | 'dead';
 
 /**
- * Reads whether the owner of a lock still runs. A zombie, which was killed but not reaped, counts as dead. Without
- * /proc any process with the pid counts as alive.
+ * Reads whether the owner of a lock still runs. A zombie, which was killed but not reaped, counts as dead. On a system
+ * without /proc, any process with the pid counts as alive.
  */
 export async function readOwnerState({ pid, started }: LockOwner): Promise<OwnerState> {
   try {

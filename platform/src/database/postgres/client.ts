@@ -94,7 +94,7 @@ function isOfCode(error: unknown): boolean {
 
 type Callback = (error: unknown, ...rest: unknown[]) => void;
 
-/** Calls a method of `pg`, with promise or callback, and converts errors that are outages. */
+/** Calls a method of `pg` that returns a promise or takes a callback, and converts errors that are outages. */
 function mapErrors(call: (args: unknown[]) => unknown, args: unknown[], onError: (error: unknown) => void): unknown {
   const mapError = (error: unknown) => {
     onError(error);
@@ -185,7 +185,6 @@ export class OutageClient extends pg.Client {
   }
 }
 
-/** A pool of connections that throw outages as retryable errors. */
 export class OutagePool extends pg.Pool {
   readonly #clients = new Set<OutageClient>();
 

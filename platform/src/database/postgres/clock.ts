@@ -63,7 +63,7 @@ export function createDatabaseClock(pool: OutagePool, log: Log) {
   };
 }
 
-/** Difference of the machine's clock and the monotonic one. */
+/** Returns the machine's clock minus the monotonic clock, in milliseconds. */
 function readMachineOffset(): number {
   return Date.now() - performance.now();
 }

@@ -5,7 +5,7 @@ import { isAnyId, rowsOf } from '../../database/rows.ts';
 import type { Database } from '../../database.ts';
 import { codedCause } from '../../errors.ts';
 
-/** The contract of the database port. */
+/** Tests for every adapter of the database port. */
 export function databaseContract(open: () => Promise<Database>): void {
   it('commits a transaction that resolves and rolls one back that throws', async () => {
     await using database = await open();

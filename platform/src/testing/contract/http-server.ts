@@ -14,7 +14,7 @@ export interface HttpServerUnderTest extends AsyncDisposable {
 const internals =
   /\n\s+at |\.ts:|node:|TypeError|RangeError|SyntaxError|Unexpected token|call stack|Invalid string length|SQLSTATE|invalid byte sequence/;
 
-/** The contract of every service's HTTP server for slow clients, and for hostile requests to paths that accept POST. */
+/** Tests for every service's HTTP server: slow clients, and hostile requests to paths that accept POST. */
 export function httpServerContract(
   open: (environment: Environment) => Promise<HttpServerUnderTest>,
   paths: readonly string[],

@@ -13,7 +13,7 @@ interface Task {
   number: number;
 }
 
-/** The contract of the jobs port. */
+/** Tests for the jobs port on every database. */
 export function jobsContract(open: () => Promise<JobsUnderTest>): void {
   const setUp = async () => {
     const under = await open();

@@ -8,7 +8,7 @@ export interface KeyValueUnderTest extends AsyncDisposable {
   age(key: string, ms: number): Promise<void>;
 }
 
-/** The contract of the key-value port. */
+/** Tests for every adapter of the key-value port. */
 export function keyValueContract(open: () => Promise<KeyValueUnderTest>): void {
   const setUp = async () => ({ ...(await open()), key: `key:${randomUUID()}` });
   const ttlMs = 60_000;

@@ -5,7 +5,7 @@ import { parkMessage } from '../../topics/parked-messages.ts';
 import { group, keysTogether, nameOf, setUpParking, soon, steps } from './parking-harness.ts';
 import type { OpenTopics } from './topics-harness.ts';
 
-/** The contract of the topics port for messages that fail for long. */
+/** Tests for every adapter of the topics port: messages that fail for long. */
 export function parkingContract(open: OpenTopics): void {
   describe('parking', () => {
     // Regression: as long as a message failed, it blocked its key and the group's committed position.

@@ -3,7 +3,7 @@ import { CodedError } from '../../errors.ts';
 import { group, keysTogether, nameOf, setUpParking, steps } from './parking-harness.ts';
 import type { OpenTopics } from './topics-harness.ts';
 
-/** The contract of the topics port for the resources of failing messages, and for many dead letters in a row. */
+/** Tests for every adapter of the topics port: resources that failing messages use, and many dead letters in a row. */
 export function stuckMessagesContract(open: OpenTopics): void {
   describe('retries', () => {
     // Regression: a message kept its concurrency permit while it waited for its next attempt, so a few stuck messages

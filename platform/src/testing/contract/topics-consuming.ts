@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { collector, newTopic, type OpenTopics, setUpTopics, steps } from './topics-harness.ts';
 
-/** The contract of the topics port for consumer groups. */
+/** Tests for every adapter of the topics port: consumer groups. */
 export function consumingContract(open: OpenTopics): void {
   describe('consume', () => {
     it('starts a new group at the topic’s beginning', async () => {

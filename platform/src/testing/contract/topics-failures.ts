@@ -5,7 +5,7 @@ import { CodedError } from '../../errors.ts';
 import { deadLetterName, type Message } from '../../topics.ts';
 import { collector, type OpenTopics, type Step, setUpTopics, steps } from './topics-harness.ts';
 
-/** The contract of the topics port for messages whose handler fails. */
+/** Tests for every adapter of the topics port: messages whose handler fails. */
 export function failuresContract(open: OpenTopics): void {
   describe('consume', () => {
     it('retries a retryable error in place, while other keys continue', async () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Message } from '../../topics.ts';
 import { collector, type OpenTopics, type Step, setUpTopics } from './topics-harness.ts';
 
-/** The contract of the topics port for publishing. */
+/** Tests for every adapter of the topics port: publishing. */
 export function publishingContract(open: OpenTopics): void {
   describe('publish', () => {
     it('delivers value, key and headers once the transaction has committed', async () => {

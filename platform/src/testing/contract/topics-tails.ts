@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Message, Topic, Topics } from '../../topics.ts';
 import { collector, type OpenTopics, type Step, setUpTopics, steps } from './topics-harness.ts';
 
-/** The contract of the topics port for tails. */
+/** Tests for every adapter of the topics port: tails. */
 export function tailsContract(open: OpenTopics): void {
   describe('tail', () => {
     const tailOf = async (topics: Topics, topic: Topic<Step>, from: Parameters<Topics['tail']>[0]['from']) => {

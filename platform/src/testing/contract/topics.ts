@@ -5,7 +5,7 @@ import { type OpenTopics, setUpTopics } from './topics-harness.ts';
 import { publishingContract } from './topics-publishing.ts';
 import { tailsContract } from './topics-tails.ts';
 
-/** The contract of the topics port. */
+/** Tests for every adapter of the topics port. */
 export function topicsContract(open: OpenTopics): void {
   publishingContract(open);
   consumingContract(open);

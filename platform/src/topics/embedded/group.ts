@@ -135,7 +135,7 @@ class GroupDispatcher<Value> implements AsyncDisposable {
   }
 
   async #untilNotified(): Promise<void> {
-    // A timer stores a mark that is not stored yet, because perhaps no notification follows.
+    // If the mark is not stored yet, a timer wakes the dispatcher, because perhaps no notification follows.
     const due = this.#isMarkDue() ? setTimeout(() => this.#notify(), storeEveryMs) : undefined;
     await new Promise<void>((resolve) => {
       this.#wake = resolve;

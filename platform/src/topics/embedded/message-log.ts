@@ -18,7 +18,7 @@ export interface MessageLog {
   ): Promise<void>;
 }
 
-/** The number of the only partition of a log. */
+/** A log has only this partition. */
 export const partition = 0;
 
 /** Converts a row to the form that both adapters use. */

@@ -20,7 +20,7 @@ export interface EmbeddedTopicsOptions {
   log: Log;
   /** Messages older than this are deleted. Default: 7 days. */
   retentionMs?: number;
-  /** Limits of consumers. Default: those of the settings. */
+  /** Default: `defaultConsumerLimits`. */
   limits?: Partial<ConsumerLimits>;
 }
 

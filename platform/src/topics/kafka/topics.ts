@@ -14,7 +14,7 @@ import { type OutboxOptions, openOutbox } from './relay/outbox.ts';
 export interface KafkaTopicsOptions extends KafkaOptions {
   /** The database of the outbox and the parked messages. Without it, nothing can be published or parked. */
   database?: OutboxOptions['database'];
-  /** Limits of consumers. Default: those of the settings. */
+  /** Default: `defaultConsumerLimits`. */
   limits?: Partial<ConsumerLimits>;
   log: Log;
 }

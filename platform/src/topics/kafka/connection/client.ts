@@ -43,7 +43,7 @@ export interface KafkaOptions {
 export interface KafkaClient extends AsyncDisposable {
   readonly kafka: Kafka;
   readonly admin: Admin;
-  /** Resolves with true on the first response of a broker, or with false if the client is disposed before. */
+  /** Resolves with true on the first response of a broker, or with false if the client is disposed first. */
   readonly connected: Promise<boolean>;
   /** Returns the broker's name of a topic or group, with the prefix. */
   nameOf(name: string): string;
@@ -53,7 +53,7 @@ export interface KafkaClient extends AsyncDisposable {
   forgetTopic(name: string): void;
   /** Throws TOPICS_UNAVAILABLE (retryable) while no broker responds. */
   ping(): Promise<void>;
-  /** Whether a broker responds within a second. At shutdown, work for a broker that is down is skipped. */
+  /** Whether a broker responds within a second. A shutdown skips work for a broker that is down. */
   answersAtOnce(): Promise<boolean>;
 }
 
@@ -184,7 +184,7 @@ function keepConnecting(connect: () => Promise<unknown>, { brokers, log }: { bro
       return isUp;
     },
     firstTry,
-    /** Resolves with true on the first connection, or with false if disposed before. */
+    /** Resolves with true on the first connection, or with false if disposed first. */
     connected,
     /** @throws CodedError TOPICS_UNAVAILABLE until the first connection */
     require() {

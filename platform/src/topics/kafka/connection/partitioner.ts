@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 
 /**
  * Returns the partition of a key, by jump consistent hash. When partitions are added, a key stays in its partition or
- * moves to an added one. Readers start an added partition only after they have caught up with the older partitions.
- * This keeps a key's messages in order.
+ * moves to an added partition. Readers start an added partition only after they have caught up with the older
+ * partitions. This keeps a key's messages in order.
  *
  * @param count number of partitions, at least 1
  * @see Lamping and Veach, A Fast, Minimal Memory, Consistent Hash Algorithm, https://arxiv.org/abs/1406.2294

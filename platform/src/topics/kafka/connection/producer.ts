@@ -5,7 +5,6 @@ import type { Log } from '../../../process/log.ts';
 import { disconnectWithinMs, type KafkaClient } from './client.ts';
 import { partitionOf } from './partitioner.ts';
 
-/** A message for the broker. */
 export interface OutgoingMessage {
   topic: string;
   key: string;

@@ -19,7 +19,7 @@ export interface CommitsOptions {
   /** Whether positions may be committed. False if the topic was deleted and recreated. */
   isPossible(): boolean;
   onFinishedThrough: ConsumeOptions<unknown>['onFinishedThrough'];
-  /** Ends the repeated commits. */
+  /** When it aborts, the repeated commits end. */
   signal: AbortSignal;
   fields: object;
   log: Log;

@@ -52,7 +52,7 @@ export interface KafkaGroupOptions<Value> extends ConsumeOptions<Value>, GroupCo
 }
 
 class GroupMember<Value> implements AsyncDisposable {
-  /** Settles with the first try to join. */
+  /** Settles like the first attempt to join. */
   readonly firstTry: Promise<void>;
   readonly #options: KafkaGroupOptions<Value>;
   readonly #fields: { topic: string; group: string };

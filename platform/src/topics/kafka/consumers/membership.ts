@@ -51,7 +51,7 @@ export interface MembershipOptions {
 export interface Membership extends AsyncDisposable {
   /** The consumer that is in the group now. */
   readonly consumer: Consumer | undefined;
-  /** Settles with the first attempt to join. */
+  /** Settles like the first attempt to join. */
   readonly firstTry: Promise<void>;
 }
 

@@ -31,8 +31,7 @@ export async function readOffsets(client: KafkaClient, name: string, groupId?: s
  * recreated in two cases:
  *
  * - The topic ends before the last message read.
- * - The committed position on the broker is lower than a position that this process has committed, and retention has
- *   not passed the latter.
+ * - The broker has lost a commit of this process. A commit that retention has passed does not count.
  *
  * @param taken position of the last message read, per partition
  * @param committed positions that this process has committed

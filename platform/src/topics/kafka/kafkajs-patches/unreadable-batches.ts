@@ -30,8 +30,8 @@ interface DecodedRecord {
 type Decode<Result> = (decoder: Decoder) => Promise<Result>;
 
 /**
- * Patches kafkajs to replace a batch that it can't decode by one message without a value, which goes to the dead-letter
- * topic. Without the patch, each consumer of the topic crashes on the batch, rejoins, and crashes again.
+ * Patches kafkajs to replace a batch that it can't decode with one message without a value, which goes to the
+ * dead-letter topic. Without the patch, each consumer of the topic crashes on the batch, rejoins, and crashes again.
  *
  * kafkajs can't decompress lz4 and snappy, and crashes on a batch of about 120,000 messages or more. kafkajs does not
  * limit the decompressed size; the patch does. The patch also adds zstd. Idempotent.
@@ -76,7 +76,7 @@ function createDecodeMessages(original: Decode<unknown[]>): Decode<unknown[]> {
     const size = decoder.readInt32();
     if (size < headBytes || !decoder.canReadBytes(size)) return [];
     let rest = decoder.readBytes(size);
-    // Only messages of format 2 are in batches.
+    // Only message format 2 has batches.
     if (rest.readInt8(16) < 2) {
       decoder.offset = start;
       return original(decoder);
