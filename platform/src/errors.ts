@@ -57,7 +57,9 @@ export class CodedError<Code extends string = string> extends Error {
   }
 }
 
-/** Whether an error is a CodedError, optionally of one code. Works across two copies of this module. */
+/**
+ * Whether an error is a CodedError, optionally of one code. Also recognises an error of another copy of this module.
+ */
 export function isCodedError<Code extends string>(error: unknown, code?: Code): error is CodedError<Code> {
   return (
     error instanceof Error && error.name === 'CodedError' && (code === undefined || (error as CodedError).code === code)

@@ -9,7 +9,7 @@ const quote = (name: string) => `"${name.replaceAll('"', '""')}"`;
  * number of rows. With `values`, 100 rows of ten columns have 1,000 parameters, and processing the parameters takes
  * longer than storing the rows.
  *
- * @param computed SQL per computed column, which may use the input row `input`; a column that is neither in the input
+ * @param computed SQL per computed column, which may use the input row `input`. A column that is neither in the input
  *   nor computed gets its default
  */
 export function rowsOf<Table extends PgTable>(
@@ -64,7 +64,7 @@ export function asJson(value: unknown): string {
   return JSON.stringify(value, (_, each) => (typeof each === 'string' ? each.toWellFormed() : each));
 }
 
-/** Builds the condition that a column equals one of the ids. All ids together are one array parameter. */
+/** Builds the condition that a column equals one of the ids. All ids are sent as one array parameter. */
 export function isAnyId(column: AnyPgColumn, ids: readonly (string | number)[], type: 'uuid' | 'bigint' = 'uuid'): SQL {
   return sql`${column} = any(${`{${ids.join(',')}}`}::${sql.raw(type)}[])`;
 }

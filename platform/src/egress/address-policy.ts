@@ -31,8 +31,8 @@ const kinds: Readonly<Record<string, string>> = {
 };
 
 /**
- * Returns why an address must not be called, as the end of a sentence; null if it may. Public unicast addresses may be
- * called.
+ * Returns why an address must not be called, as the end of a sentence; null if it may be called. Public unicast
+ * addresses may be called.
  *
  * @param address IPv4 or IPv6; an IPv4-mapped IPv6 address is treated as IPv4
  */

@@ -61,7 +61,7 @@ describe('name resolver', () => {
     expect(ended[0]).toBe(name);
   });
 
-  // Regression: while our name servers did not answer, every name was reported as dead.
+  // Regression: while our name servers did not answer, every name was reported as a name that does not resolve.
   it.each(['silent', 'SERVFAIL', 'REFUSED'] as const)(
     'reports that no name server works if all questions are answered by %s',
     async (fault) => {
@@ -95,8 +95,8 @@ describe('name resolver', () => {
     expect(dns.questions).not.toContain('NS .');
   });
 
-  // Regression: while one name server is away, c-ares reports the error of the last server. Every dead name then looked
-  // like a fault of our name servers.
+  // Regression: while one name server is away, c-ares reports the error of the last server. Every name that does not
+  // resolve then looked like a fault of our name servers.
   it('reports a dead name as such while one of two name servers is away', async () => {
     await using dns = await startDnsServer();
     const away = await startDnsServer();

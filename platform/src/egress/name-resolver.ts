@@ -18,9 +18,9 @@ export interface NameResolverOptions {
  */
 export interface NameResolver extends Disposable {
   /**
-   * Returns the IPv4 and IPv6 addresses of a name, at least one. Rejects with the code of c-ares, such as ENOTFOUND.
-   * Rejects with CodedError NAME_SERVERS_UNAVAILABLE if no name server has answered any query during the call, not even
-   * a query for the DNS root.
+   * Returns the IPv4 and IPv6 addresses of a name, at least one. Rejects with an error that has c-ares's code, such as
+   * ENOTFOUND. Rejects with CodedError NAME_SERVERS_UNAVAILABLE if no name server has answered any query during the
+   * call, not even a query for the DNS root.
    */
   resolve(name: string): Promise<readonly LookupAddress[]>;
 }

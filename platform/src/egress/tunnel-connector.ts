@@ -8,8 +8,8 @@ export interface TunnelConnector extends AsyncDisposable {
   /**
    * The connector for undici. It fails with CodedError
    *
-   * - PROXY_UNAVAILABLE, with a sentence for the log, if the proxy is at fault: it can't be reached, refuses our
-   *   credentials, or has answered nothing during the call, not even a request to the proxy itself
+   * - PROXY_UNAVAILABLE, with a sentence for the log, if the proxy can't be reached or refuses our credentials. The
+   *   code also means that the proxy has answered nothing during the call, not even a request to the proxy itself
    * - ADDRESS_REFUSED if the proxy has refused the tunnel with 403, TUNNEL_REFUSED if it has refused otherwise
    * - RESPONSE_EARLY if the server has sent data before the request
    */
@@ -27,8 +27,8 @@ const secureTunnelPart = 0.4;
 const maxHeaderSize = 16_384;
 
 /**
- * Creates a connector that uses a proxy. undici's ProxyAgent has three faults: it reconnects without end to a server
- * that speaks first, waits 5 minutes for a silent proxy, and does not show which part of a connection has failed.
+ * Creates a connector that uses a proxy. undici's ProxyAgent reconnects without end to a server that speaks first, and
+ * waits 5 minutes for a silent proxy. It also does not show which part of a connection has failed.
  *
  * @param proxyUrl URL of the proxy, which may contain a user and a password
  * @param timeoutMs time-out of a call that uses a connection, in milliseconds

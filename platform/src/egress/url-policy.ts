@@ -18,8 +18,8 @@ const privateDomains = ['internal', 'home.arpa', 'localdomain', 'lan', 'corp', '
 const metadataNames = ['metadata.google.internal', 'metadata.goog', 'instance-data.ec2.internal'];
 
 /**
- * Returns why a URL must not be called, as a sentence; null if it may. The connector checks the addresses of a host
- * name, which are known only when the name is resolved.
+ * Returns why a URL must not be called, as a sentence; null if it may be called. The connector checks the addresses of
+ * a host name, which are known only when the name is resolved.
  */
 export function urlRefusal(url: URL, policy: UrlPolicy): string | null {
   const { protocol, username, password, port } = url;

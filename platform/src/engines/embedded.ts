@@ -27,7 +27,7 @@ export interface EmbeddedOptions {
 }
 
 /**
- * Opens the embedded engines, which share one database in this process.
+ * Opens database, topics, key-value store and jobs, which share one PGlite database in this process.
  *
  * @throws CodedError DATA_DIR_LOCKED, DATA_DIR_UNWRITABLE, DATA_DIR_CORRUPT
  */

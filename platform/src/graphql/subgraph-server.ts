@@ -26,7 +26,7 @@ export interface SubgraphServerOptions<Context extends BaseContext> {
    * caller disconnects.
    */
   context(request: SubgraphCaller, signal: AbortSignal): Promise<Context>;
-  /** The engines that `/health/ready` checks. */
+  /** The engines (database, broker, key-value store) that `/health/ready` checks. */
   engines: Pick<ReadinessOptions, 'required' | 'reported'>;
   /** The failures that `/health/live` reports. Default: none. */
   failures?: HttpServerOptions['failures'];
@@ -37,7 +37,7 @@ export interface SubgraphServerOptions<Context extends BaseContext> {
   routes?(app: FastifyInstance): void | Promise<void>;
 }
 
-/** A subgraph that is served over HTTP, and to a gateway in the same process. */
+/** A subgraph that serves HTTP requests, and calls of a gateway in the same process. */
 export interface SubgraphService extends Service {
   readonly call: SubgraphCall;
 }

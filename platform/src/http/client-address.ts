@@ -73,8 +73,8 @@ function normalizeAddress(address: string): string {
 }
 
 /**
- * Returns the key by which limits count an address: the whole IPv4 address, or the first 64 bits of an IPv6 address.
- * Providers assign a whole /64 network to one customer.
+ * Returns the key under which rate limits count an address: the whole IPv4 address, or the first 64 bits of an IPv6
+ * address. Providers assign a whole /64 network to one customer.
  */
 export function groupAddress(address: string): string {
   if (isIP(address) !== 6) return address;

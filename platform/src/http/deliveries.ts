@@ -13,7 +13,7 @@ export interface Deliveries extends Disposable {
 const looksPerTimeout = 20;
 
 /**
- * @param timeoutMs time limit from a complete response to the delivery of its last byte; a slow client may be found up
+ * @param timeoutMs time limit from a complete response to the delivery of its last byte. A slow client may be found up
  *   to 5 % later
  */
 export function createDeliveries(timeoutMs: number): Deliveries {

@@ -24,7 +24,7 @@ export async function listen(app: FastifyInstance, options: ListenOptions): Prom
 }
 
 /**
- * Checks that the port is free, so that a start fails before it has done anything.
+ * Checks that the port is free, so that a start can fail before it changes anything.
  * @throws CodedError PORT_TAKEN, naming the setting
  */
 export async function assertPortFree(options: ListenOptions): Promise<void> {

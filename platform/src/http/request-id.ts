@@ -5,8 +5,8 @@ import type { IncomingHttpHeaders } from 'node:http';
 export const requestIdHeader = 'x-request-id';
 
 /**
- * Reads a request's `x-request-id` if it has 1 to 128 letters, digits or `. _ ~ : + / = @ -`, else returns a new UUID.
- * Other characters could break a log line or a header.
+ * Returns a request's `x-request-id` if it consists of 1 to 128 letters, digits or `. _ ~ : + / = @ -`. Otherwise
+ * returns a new UUID. Other characters could break a log line or a header.
  */
 export function requestIdOf(headers: IncomingHttpHeaders): string {
   const id = headers[requestIdHeader];

@@ -16,7 +16,10 @@ export function signingKeyTable<Name extends string>(schema: PgSchema<Name>) {
     createdAt: instant('created_at').notNull(),
     /** The time from which the key is used for signing. */
     signsFrom: instant('signs_from').notNull(),
-    /** When all signatures of the key have expired; the key is then deleted. Null until another key has replaced this one. */
+    /**
+     * The time when all signatures of the key have expired, and the key is deleted. Null until another key has replaced
+     * this key.
+     */
     publishedUntil: instant('published_until'),
   });
 }

@@ -39,9 +39,10 @@ export interface SigningKeysOptions extends SigningKeyRotation {
 type Key = SigningKeyRow & { privateKey: KeyObject | null };
 
 /**
- * Opens the signing keys of a service, which are stored in its database. One process at a time rotates them: a new key
- * is published an hour before its first use, and a replaced key stays published for some time. A key that can't be
- * decrypted stays published, but is not used for signing. If it was altered, a new key replaces it immediately.
+ * Opens the signing keys of a service, which are stored in its database. One process at a time rotates the keys. A new
+ * key is published an hour before its first use. A replaced key stays published until its signatures have expired. A
+ * key that can't be decrypted stays published, but is not used for signing. If it was altered, a new key replaces it
+ * immediately.
  */
 export async function createSigningKeys({ clock, log, ...rotation }: SigningKeysOptions): Promise<SigningKeys> {
   const { database, table, secrets } = rotation;

@@ -43,8 +43,8 @@ export type TokenVerifier = (authorization: string) => Promise<Identity>;
 const rememberedTokens = 2_000;
 const rememberedCharacters = 4_000_000;
 /**
- * The only valid form of a token (RFC 7515 section 7.1). It is checked because jose also accepts white space and
- * padding in the signature, with which a client could write the same token in countless ways.
+ * The only valid form of a token (RFC 7515 section 7.1). jose would also accept white space and padding in the
+ * signature. With these, a client could write the same token in countless ways.
  */
 const compactForm = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
@@ -52,8 +52,8 @@ const compactForm = /^[\w-]+\.[\w-]+\.[\w-]+$/;
  * Creates a verifier of tokens. It checks the algorithm (EdDSA only), the `kid`, issuer, audience and expiry, and
  * requires the claims of `Identity`.
  *
- * The signature of a repeated token is not verified again, because that is the most expensive step. The token's expiry
- * is checked and its key is looked up each time, so that revoking a key takes effect immediately.
+ * The signature of a repeated token is not verified again, because verifying it is the most expensive step. The token's
+ * expiry is checked and its key is looked up each time, so that revoking a key takes effect immediately.
  *
  * The verifier takes the authorization header's value, with or without `Bearer `.
  * @throws CodedError UNAUTHENTICATED for any token that is not valid now; SERVICE_UNAVAILABLE (retryable) while the
@@ -68,8 +68,8 @@ export function createTokenVerifier({ keys, issuer, audience, now }: TokenVerifi
   });
 
   const keyByKid = (header: JWTHeaderParameters) => {
-    // A token without a kid is refused. jose would accept it if there is only one key, and it could not be revoked by a
-    // kid.
+    // A token without a kid is refused, because it could not be revoked by its kid. jose would accept it if there is
+    // only one key.
     if (!header.kid) throw new errors.JWKSNoMatchingKey();
     return keys(header);
   };

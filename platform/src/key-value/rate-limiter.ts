@@ -110,7 +110,7 @@ interface Counted {
   expiresInMs: number;
 }
 
-/** A limiter of rate-limiter-flexible that counts in a {@link KeyValue}. The library calls the methods with an underscore. */
+/** Counts in a {@link KeyValue} for the library rate-limiter-flexible, which calls the methods with an underscore. */
 class KeyValueRateLimiter extends RateLimiterStoreAbstract {
   readonly #keyValue: KeyValue;
 

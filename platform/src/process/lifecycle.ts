@@ -28,8 +28,8 @@ export const defaultStopMs = 10_000;
  * The exit code is 0, also if an outage (of the database, for example) disturbed the stop. The process exits with 1
  * immediately after a second signal, a disposal over its time limit, or an unhandled rejection before the stop.
  *
- * A failed start prints its message, without a stack if the error is coded, and exits with 1. A parent process with an
- * IPC channel gets the message `ready` once the service listens, as pm2's `wait_ready` expects.
+ * After a failed start, the process exits with 1. It prints the message of a CodedError, and logs any other error. A
+ * parent process with an IPC channel gets the message `ready` once the service listens, as pm2's `wait_ready` expects.
  */
 export async function run(start: () => Promise<Stoppable>, { log }: { log: Log }): Promise<void> {
   let service: Stoppable | undefined;

@@ -23,12 +23,12 @@ const pauseMs = 50;
 const maxFailed = 1_000;
 
 /**
- * Encrypts secrets that an earlier version stored in plain text, or that an older key encrypted: every 10 minutes, in
- * small batches. The first run follows 10 minutes after the start, because during an upgrade the previous version still
- * reads the secrets. Concurrent processes skip each other's locked rows.
+ * Every 10 minutes, encrypts secrets that an earlier version stored in plain text, or that an older key encrypted. It
+ * does so in small batches. The first run follows 10 minutes after the start, because during an upgrade the previous
+ * version still reads the secrets. Concurrent processes skip each other's locked rows.
  */
 export function startSealing({ database, clock, log, box, columns }: SealSecretsOptions): AsyncDisposable {
-  // A box without keys encrypts nothing.
+  // A SecretBox without keys encrypts nothing.
   if (box.prefixes.length === 0) return { [Symbol.asyncDispose]: async () => {} };
   const sealColumn = async (sealed: SealedColumn, signal: AbortSignal) => {
     const { purpose } = sealed;

@@ -75,8 +75,8 @@ export function createSecretBox(keys: readonly [Buffer, ...Buffer[]]): SecretBox
 }
 
 /**
- * Creates the box of a service without SECRETS_KEY. The box leaves secrets unencrypted, and can't decrypt any. Once the
- * service has a key, stored secrets are encrypted in the background.
+ * Creates the SecretBox of a service without SECRETS_KEY. It leaves secrets unencrypted, and can't decrypt any. Once
+ * the service has a key, stored secrets are encrypted in the background.
  */
 export function createPlainBox(): SecretBox {
   return {

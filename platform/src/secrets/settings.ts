@@ -33,7 +33,7 @@ export const embeddedSecretsSettings = {
   SECRETS_KEY: secretKeys().optional().describe(`${description}. By default one is created in DATA_DIR`),
 };
 
-/** Creates the box with these keys. Without keys, logs a warning and creates a box that does not encrypt. */
+/** Creates a SecretBox with these keys. Without keys, logs a warning and creates a SecretBox that does not encrypt. */
 export function openSecretBox(keys: Keys | undefined, log: Log): SecretBox {
   if (keys) return createSecretBox(keys);
   log.warn({}, 'SECRETS_KEY is not set: secrets are stored in plain text in the database');

@@ -22,7 +22,9 @@ export interface TestEnginesOptions {
   limits?: Partial<ConsumerLimits>;
 }
 
-/** Embedded engines in memory for one test, without jobs. Use them with `await using`. */
+/**
+ * Opens database, topics and key-value store in memory for one test, without jobs. Use the result with `await using`.
+ */
 export async function openTestEngines({
   migrations,
   clock = systemClock,

@@ -11,7 +11,10 @@ declare module 'vitest' {
   }
 }
 
-/** Returns the addresses of the real engines. They run only for the suites for which vitest.config.ts starts them. */
+/**
+ * Returns the addresses of PostgreSQL, Redis and Kafka. They run only for the suites for which vitest.config.ts starts
+ * them.
+ */
 export function realEngines() {
   const engines = inject('engines');
   if (!engines) throw new Error('this file needs real engines: add it to `onRealEngines` in vitest.config.ts');

@@ -25,7 +25,10 @@ export interface ServiceHarnessOptions<Engines extends TestEngines, Config, Runn
   started?: boolean;
 }
 
-/** Opens a service on new embedded engines. The test acts as the other services. Use it with `await using`. */
+/**
+ * Opens a service on a new embedded database, with topics and a key-value store. The test acts as the other services.
+ * Use it with `await using`.
+ */
 export async function openServiceHarness<Engines extends TestEngines, Config, Running extends Service>({
   openEngines,
   create,

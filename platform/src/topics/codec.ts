@@ -49,7 +49,7 @@ export function decodeValue<Value>(topic: Topic<Value>, text: string): Value {
   return parsed.data;
 }
 
-/** Lists the path and fault of each issue, without the value, which may be a code or a phone number. */
+/** Lists the path and fault of each issue, without the value, which may be a voucher code or a phone number. */
 function faultsOf(issues: readonly { path: PropertyKey[]; code?: string }[]): string {
   return issues.map((issue) => `${issue.path.map(String).join('.') || 'value'} (${issue.code})`).join(', ');
 }

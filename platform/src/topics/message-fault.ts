@@ -4,11 +4,11 @@ import { causesOf, isCodedError } from '../errors.ts';
 const refusedValue = /^2[23][0-9A-Z]{3}$/;
 
 /**
- * Whether a failure is the message's fault, so that a retry can't help: a coded error that is not retryable, or a
- * database error for an invalid value or a violated constraint.
+ * Whether a failure is the message's fault, so that a retry can't help. The error is then a CodedError that is not
+ * retryable, or a database error for an invalid value or a violated constraint.
  *
- * Any other failure counts as a fault of the environment: a database that is down or read-only, a missing permission or
- * table, or a bug that the next deployment fixes.
+ * Any other failure counts as a fault of the environment. Examples are a database that is down, a missing permission,
+ * or a bug that the next deployment fixes.
  */
 export function isMessageFault(error: unknown): boolean {
   for (const cause of causesOf(error)) {

@@ -107,7 +107,8 @@ export function createMessageHandler<Value>(options: MessageHandlerOptions<Value
 
   /**
    * Returns the number of dead letters in a row with which this consumer starts. After a restart, a consumer that had
-   * stopped may send one more message to the dead-letter topic, plus the number by which the limit was raised.
+   * stopped may send one more message to the dead-letter topic. If the limit was raised by n messages, it may send n
+   * more.
    */
   const buriedBefore = () => {
     if (!parking?.stop.hasStopped) return 0;

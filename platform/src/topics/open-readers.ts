@@ -1,4 +1,4 @@
-/** The open consumers and tails, which are closed with the port. */
+/** The open consumers and tails, which are closed with the topics port. */
 export interface Readers extends AsyncDisposable {
   /** Adds a reader, and returns a wrapper. Disposing the wrapper closes the reader, once. */
   track<T extends AsyncDisposable>(reader: T): T;

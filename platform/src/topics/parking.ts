@@ -49,11 +49,11 @@ export interface Parking extends GroupOfTopic {
 const heldForPositions = 10_000;
 
 /**
- * Parking keeps the order of a key: while one of its messages is parked, later messages of the key are also parked, and
- * all are retried in order.
+ * Parking keeps the order of a key. While a message of the key is parked, later messages of the key are also parked,
+ * and retried in order.
  *
- * While no message is parked, no query is needed: a key's messages are in one partition, and messages that another
- * consumer has parked are counted before the partition's first message.
+ * While `count` is 0, no query for parked keys is needed. A key's messages are in one partition, and messages that
+ * another consumer has parked are counted before the partition's first message.
  */
 export function createParking({
   database,

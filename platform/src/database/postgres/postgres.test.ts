@@ -45,8 +45,8 @@ describe('the database port on PostgreSQL', () => {
   });
 
   it.each([3_600_000, -3_600_000])('keeps its time when the machine’s clock is set by %i ms', async (byMs) => {
-    // Regression: for up to a minute after the clock was set, all times were wrong by the same amount, and requests
-    // seemed late or in the future.
+    // Regression: after the clock was set, all times were wrong for up to a minute. Requests seemed late, or in the
+    // future.
     await using database = await openRealDatabase();
     onTestFinished(() => void vi.useRealTimers());
     vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + byMs });

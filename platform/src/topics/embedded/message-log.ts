@@ -5,7 +5,7 @@ import type { RawMessage } from '../message.ts';
 /** A row of the log, with an unchecked value. */
 export type LoggedMessage = typeof topicMessage.$inferSelect;
 
-/** Access to the log for groups and tails. */
+/** Access to the message log for consumer groups and tails. */
 export interface MessageLog {
   /** Reads at most `limit` messages after a position, oldest first. */
   read(topic: string, after: number, limit: number): Promise<LoggedMessage[]>;

@@ -33,7 +33,7 @@ async function open() {
     database,
     topics,
     admin,
-    /** Opens another port, as in another process, with separate connections to the database. */
+    /** Opens the topics port again, as in another process, with separate connections to the database. */
     async another(limits?: Partial<ConsumerLimits>) {
       return owned.use(await createKafkaTopics({ ...options, limits, database: await database.another() }));
     },
@@ -125,7 +125,7 @@ describe('the topics port on Kafka', () => {
     for (let number = 0; number < 90; number += 1) {
       const publisher = [set.topics, ...others][number % 3] ?? set.topics;
       await set.database.transaction((tx) => publisher.publish(tx, topic, { key: 'one', number }));
-      // One of the three processes stops. It may be the process that relays.
+      // One of the three processes stops. It may be the process that relays the outbox.
       if (number === 45) await others[0]?.[Symbol.asyncDispose]().then(() => (others[0] = others[1] as never));
     }
     await all.promise;

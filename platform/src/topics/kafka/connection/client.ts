@@ -194,7 +194,7 @@ function keepConnecting(connect: () => Promise<unknown>, { brokers, log }: { bro
   };
 }
 
-/** Retries for a while, because brokers learn of a new topic with a delay. A coded error is not retried. */
+/** Retries for a while, because brokers learn of a new topic with a delay. A CodedError is not retried. */
 export async function retryUntilReady<T>(work: () => Promise<T>): Promise<T> {
   const deadline = performance.now() + readyWithinMs;
   for (;;) {

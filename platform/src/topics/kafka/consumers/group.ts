@@ -27,8 +27,8 @@ const commitWithinMs = 3_000;
  * Starts a member of a consumer group on kafkajs. It moves each batch to queues in memory immediately, so that kafkajs
  * continues to fetch and to send heartbeats.
  *
- * - Only the low-water mark is committed: the position up to which all messages are finished. kafkajs's own commits are
- *   turned off, because after a crash they would skip messages that were still running.
+ * - Only the low-water mark is committed: the position up to which all messages are finished. The commits of kafkajs
+ *   are turned off, because after a crash they would skip messages that were still running.
  * - At most `concurrency` messages are handled at a time. A message that waits for its next attempt does not count. A
  *   message that fails for long is parked.
  * - A partition at its limit of messages or bytes is paused.

@@ -5,7 +5,7 @@ import { patchOnce } from './patch-once.ts';
 const maxHeaders = 100;
 
 /**
- * Patches kafkajs to read only the first headers of a message. kafkajs copies all earlier headers for each header: one
+ * Patches kafkajs to read only the first headers of a message. For each header, kafkajs copies all earlier headers. A
  * message of 40 kB with 8,000 headers blocked the event loop of each reader for a minute, again and again. Idempotent.
  */
 export function patchHeaders(log?: Log): void {
