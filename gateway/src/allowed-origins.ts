@@ -5,8 +5,8 @@ import { z } from 'zod';
 export const anyOrigin = '*';
 
 /**
- * Creates the schema of the setting `ALLOWED_ORIGINS`: comma-separated origins, or `*`. It parses to origins in the
- * form that browsers send; undefined if not set. The error names a wrong entry.
+ * Creates the schema of the setting `ALLOWED_ORIGINS`: comma-separated origins, or `*`. The parsed value has the form
+ * that browsers send; undefined if not set. An error names the wrong entry.
  */
 export function allowedOrigins() {
   return z
@@ -36,8 +36,8 @@ interface OriginConfig {
 }
 
 /**
- * Creates the function that returns whether a web page of an origin may call the gateway. Requests without an origin
- * are allowed, because only browsers send this header.
+ * Creates the function that returns whether a web page of an origin may call the gateway. Requests without an `Origin`
+ * header are allowed, because only browsers send that header.
  */
 export function originPolicy({
   ALLOWED_ORIGINS,
@@ -48,7 +48,7 @@ export function originPolicy({
     if (origin === undefined || allowed.has(origin) || allowed.has(anyOrigin)) return true;
     if (!URL.canParse(origin)) return false;
     const url = new URL(origin);
-    // The page is from this gateway, as the playground is.
+    // This gateway serves the page itself, such as the playground.
     if (host !== undefined && url.host === host) return true;
     return (
       ALLOWED_ORIGINS === undefined &&
@@ -61,7 +61,7 @@ export function originPolicy({
 /** Normalises an origin to the form that browsers send; null if it is not an origin. */
 function readOrigin(entry: string): string | null {
   if (entry === anyOrigin) return entry;
-  // Apps have custom schemes, such as capacitor://localhost.
+  // The origins of mobile apps have custom schemes, such as capacitor://localhost.
   const [, origin] = /^([a-z][a-z\d+.-]*:\/\/[^\s/?#@*]+)\/?$/i.exec(entry) ?? [];
   if (origin === undefined || !URL.canParse(origin)) return null;
   const url = new URL(origin);

@@ -174,7 +174,7 @@ export const gatewaySettings = z.object({
 
 type IdentitySetting = 'JWKS_URL' | 'JWT_ISSUER' | 'JWT_AUDIENCE';
 
-/** The gateway's configuration. Without sessions, the settings for tokens are optional. */
+/** The gateway's configuration. In a gateway without sessions, the settings for tokens are optional. */
 export type GatewayConfig = Readonly<
   Omit<z.output<typeof gatewaySettings>, IdentitySetting> & Partial<Record<IdentitySetting, string | undefined>>
 >;

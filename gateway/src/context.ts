@@ -31,22 +31,20 @@ export interface GatewayContext {
   /** Aborts when the client has disconnected, or has completed the operation. Never aborts for a live subscription. */
   readonly signal: AbortSignal;
   /**
-   * Called when the operation has to wait for its turn. The returned function is called after the wait. A WebSocket
-   * stops reading in between, so that its client can't send further operations.
+   * Called when the operation has to wait in a queue (`WaitQueue`). The returned function is called after the wait.
+   * During the wait a WebSocket is not read, so that its client can't send further operations.
    */
   readonly onWait?: () => () => void;
-  /**
-   * The place that a large request takes in the limit of `LargeRequests`. It is disposed when the operation is
-   * executed.
-   */
+  /** Counts a large request against the limit of `LargeRequests`. Disposed when the execution starts. */
   readonly place?: Disposable | undefined;
-  /** Records the requests to subgraphs, if a client in development requested the query plan. */
+  /** Records the requests to subgraphs. Set only if the client requested the query plan (setting QUERY_PLANS). */
   readonly trace?: Trace | undefined;
 }
 
 /**
- * The context of a live subscription. Its signal never aborts: each event is executed for all members of a fan-out, and
- * no single client may abort that. The signal is created only when it is read, to save memory per subscription.
+ * The context of a live subscription. Its signal never aborts: each event is executed once for all subscribers of a
+ * fan-out, so a single client must not abort the execution. The signal is created only when it is read, to save memory
+ * per subscription.
  */
 export class LiveContext implements GatewayContext {
   readonly identity: Identity | null;

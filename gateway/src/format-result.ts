@@ -32,9 +32,9 @@ export function createResultFormatter(log: Log) {
     stringify(result: ExecutionResult): string {
       return result instanceof JsonResult ? stringifyResult(result) : JSON.stringify(formatResult(result));
     },
-    /** Writes the primary part of a result with `@defer`. */
+    /** Writes the initial payload of a result with `@defer`. */
     stringifyPrimary: (result: JsonResult) => stringifyResult(result, `,"hasNext":${result.deferred !== null}`),
-    /** Writes deferred parts that are ready, as one later payload. */
+    /** Writes the deferred parts that are ready as one subsequent payload. */
     stringifyChunk: ({ parts, hasNext }: DeferredChunk) =>
       `{"incremental":[${parts.map(stringifyPart).join()}],"hasNext":${hasNext}}`,
     /** Formats a thrown value: all errors of an invalid document, or one error. */
@@ -46,7 +46,7 @@ export function createResultFormatter(log: Log) {
 
 export type ResultFormatter = ReturnType<typeof createResultFormatter>;
 
-/** Wraps a thrown value in a GraphQL error for the formatter, as its `originalError`. */
+/** Converts a thrown value to a GraphQL error for the formatter, which reads the value from `originalError`. */
 function wrapped(error: unknown): GraphQLError {
   if (error instanceof GraphQLError) return error;
   // JavaScript code may throw any value, even null.

@@ -11,14 +11,14 @@ export interface LoadedSupergraph {
   /** The source to poll for changes; null for this repository's own supergraph. */
   source: SupergraphSource | null;
   /**
-   * Why the supergraph can't be served, as the continuation of a sentence that starts with `SUPERGRAPH`. If it is set,
-   * `sdl` is empty. Null if the supergraph can be served.
+   * Why the supergraph can't be served; null if it can be served. The text continues a sentence that starts with
+   * `SUPERGRAPH`. With a fault, `sdl` is empty.
    */
   fault: string | null;
 }
 
 /**
- * Reads and checks the supergraph of a setting.
+ * Reads and checks the supergraph that the setting SUPERGRAPH names.
  *
  * @param setting path of a file, or http(s) URL; empty or undefined for this repository's own supergraph
  */
@@ -34,7 +34,7 @@ export async function loadSupergraph(setting: string | undefined): Promise<Loade
   }
 }
 
-/** @throws Error whose message continues a sentence that starts with the supergraph's name */
+/** @throws Error whose message continues a sentence that starts with `SUPERGRAPH` */
 function checkSupergraph(sdl: string): void {
   const fail = (what: string, error?: unknown) => {
     throw new Error(error instanceof Error ? `${what}: ${error.message}` : what, { cause: error });

@@ -17,7 +17,9 @@ import { createGateway } from './server.ts';
 /** Interval at which a supergraph file is polled. It is short, because polling a file takes little time. */
 const filePollMs = 1_000;
 
-/** Reads the settings. A gateway with another supergraph and without REDIS_URL needs no engines. */
+/**
+ * Creates the schema of the settings. Redis and Kafka are optional for a gateway with SUPERGRAPH but without REDIS_URL.
+ */
 const settingsOf = (sdl: string, { SUPERGRAPH, REDIS_URL }: Environment, fault: string | null = null) => {
   const isOwn = !SUPERGRAPH?.trim();
   return gatewayProcessSettings(subgraphNames(sdl), {
@@ -40,7 +42,7 @@ const urlsOf = (sdl: string, config: Record<string, unknown>) => {
   };
 };
 
-// The settings depend on the supergraph: one URL per subgraph.
+// The supergraph is loaded before the settings are parsed, because each of its subgraphs has a URL setting.
 let supergraph: LoadedSupergraph;
 const readSettings = async (environment: Environment) => {
   supergraph = await loadSupergraph(environment.SUPERGRAPH);
@@ -52,7 +54,7 @@ await runService('gateway', readSettings, async (config, log, releases) => {
   let keyValue: KeyValue | null = null;
   let topics: Topics | null = null;
   if (REDIS_URL || KAFKA_BROKERS) {
-    // The engines' modules are loaded only if they are used, because they take memory.
+    // The modules for Redis and Kafka take memory, so they are loaded only if they are used.
     const { openKeyValue, openTopics } = await import('@voucher-gateway/platform/engines/kafka-and-redis');
     if (REDIS_URL) keyValue = releases.use(await openKeyValue({ ...config, REDIS_URL }, log));
     if (KAFKA_BROKERS) topics = releases.use(await openTopics({ ...config, KAFKA_BROKERS }, { log }));

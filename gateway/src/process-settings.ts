@@ -21,13 +21,13 @@ export function subgraphTimeoutSetting(name: string): string {
 export interface GatewayProcessOptions {
   /** Why the supergraph of the setting SUPERGRAPH can't be served; null if it can. Default: null. */
   fault?: string | null;
-  /** URLs of subgraphs that the supergraph contains, by name. Default: none. */
+  /** URLs of subgraphs in the supergraph, by subgraph name: the defaults of the URL settings. Default: none. */
   urls?: Readonly<Record<string, string>>;
   /** Whether there are sessions, which need Redis and Kafka. Default: true. */
   hasSessions?: boolean;
 }
 
-/** Settings of a gateway that runs in its own process, with the URLs of these subgraphs. */
+/** Settings of a gateway that runs in its own process, including the URLs and the time-out of each subgraph. */
 export function gatewayProcessSettings(
   subgraphs: readonly string[],
   { fault = null, urls = {}, hasSessions = true }: GatewayProcessOptions = {},
@@ -79,7 +79,9 @@ export function gatewayProcessSettings(
     .refine(...refuseSharedHeaders);
 }
 
-/** Refuses SHARE_READS together with headers of subgraphs, which are meant for one client only. */
+/**
+ * Refuses SHARE_READS together with settings that forward headers of subgraphs: such headers are for one client only.
+ */
 const refuseSharedHeaders: [(config: SharingConfig) => boolean, string] = [
   ({ SHARE_READS, FORWARD_COOKIES, FORWARD_CACHE_CONTROL }) =>
     !(SHARE_READS && (FORWARD_COOKIES || FORWARD_CACHE_CONTROL)),
@@ -90,7 +92,7 @@ type SharingConfig = Pick<
   'SHARE_READS' | 'FORWARD_COOKIES' | 'FORWARD_CACHE_CONTROL'
 >;
 
-/** Settings that are optional for a gateway without sessions, which only serves a supergraph. */
+/** Settings that are optional for a gateway without sessions. */
 const withoutSessions = {
   REDIS_URL: keyValueSettings.REDIS_URL.optional(),
   KAFKA_BROKERS: topicsSettings.KAFKA_BROKERS.optional(),

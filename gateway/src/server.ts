@@ -57,8 +57,8 @@ export interface GatewayOptions {
   /** Null if there is no broker. Without a broker, a supergraph with `@topic` fields is refused. */
   topics: Topics | null;
   /**
-   * The session store. Null for a gateway without sessions: it only verifies tokens, and without JWKS_URL it forwards
-   * them unverified.
+   * The session store. Null for a gateway without sessions, which only verifies tokens. If JWKS_URL is missing too, the
+   * gateway forwards tokens unverified.
    */
   keyValue: KeyValue | null;
   /** Creates the planner of a supergraph. Default: a planner that runs in a separate thread. */
@@ -85,9 +85,8 @@ export interface Gateway extends Service {
 }
 
 /**
- * In production, where new operations are rare, the planner's thread ends after this time without one, which saves 40
- * MiB. In development the thread keeps running, because its start would delay a person's next operation by half a
- * second.
+ * Time without new operations after which the planner's thread ends in production. Its end saves 40 MiB. In development
+ * the thread keeps running, because its start delays the next new operation by half a second.
  */
 const sleepAfterMs = 60_000;
 

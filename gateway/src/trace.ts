@@ -1,4 +1,7 @@
-/** A record of an execution, which a client in development gets with the result. */
+/**
+ * A record of an execution's requests to subgraphs. A client that requests the query plan gets the record with the
+ * result.
+ */
 export interface Trace {
   /** The requests to subgraphs, in the order of their starts. */
   readonly fetches: readonly FetchRecord[];

@@ -52,7 +52,8 @@ export async function createApolloAdapter(options: ApolloAdapterOptions): Promis
         const accept = request.http?.headers.get('accept');
         const answerType = answerTypeOf(accept);
         const statusOf = (code: string) => requestStatus(code, accept, answerType);
-        // The name is removed, because Apollo Server would look for it in the placeholder document.
+        // The operation's name is removed, because Apollo Server would look for it in the placeholder document
+        // (`anyDocument`).
         delete request.operationName;
         try {
           const operation = await operations.prepare(sent, contextValue);
@@ -145,7 +146,7 @@ function stringifyResult({ data, extensions, ...rest }: FormattedExecutionResult
   return `{${others}${others && ','}"data":${data.json}${after}}\n`;
 }
 
-/** Describes the plan of an operation and its requests to subgraphs, for a client in development. */
+/** Describes the plan of an operation and its requests to subgraphs, for a client that requests the query plan. */
 async function describeExecution(plan: Plan, { fetches }: Trace) {
   // The package is loaded on first use. This thread needs it for nothing else, because the planner runs in another
   // thread.

@@ -5,8 +5,8 @@ export interface Caching {
   /** How long the response may be cached. 0 means that it must not be stored. */
   maxAgeSeconds: number;
   /**
-   * Which caches may store it. Null if not stated: a shared cache then stores only responses to requests without
-   * `authorization`.
+   * Which caches may store the response. Null if not stated: a shared cache then stores only responses to requests
+   * without `authorization`.
    */
   scope: 'public' | 'private' | null;
   /** The request headers that the response depends on. */
@@ -23,9 +23,10 @@ export const ownOnly: Caching = { maxAgeSeconds, scope: 'private', vary: new Set
 
 /**
  * Reads how a subgraph's response may be cached. A response without `cache-control` must not be stored, because nothing
- * allows it. Of several ages the shortest counts.
+ * allows it. If there are several ages, the shortest counts.
  *
- * @param variesBy the client's headers that were forwarded to the subgraph; its `vary` can name only these
+ * @param variesBy the client's headers that were forwarded to the subgraph; other names in the subgraph's `vary` are
+ *   ignored
  */
 export function readCaching(headers: ReplyHeaders, variesBy: ReadonlySet<string>): Caching {
   const vary = textOf(headers.vary)
@@ -64,7 +65,7 @@ function readDirectives(text: string): [name: string, argument: string][] {
   ]);
 }
 
-/** Parses an age in seconds. An invalid one counts as 0. */
+/** Parses an age in seconds. An invalid age counts as 0. */
 function readAge(text: string): number {
   return /^\d+$/.test(text) ? Math.min(Number(text), maxAgeSeconds) : 0;
 }

@@ -19,12 +19,12 @@ const keptMs = 3_600_000;
 const shownHeaders = ['webhook-id', 'webhook-timestamp', 'webhook-signature', 'content-type', 'user-agent'];
 
 /**
- * Adds a callback receiver for development: `POST /receivers/<id>` stores a request, and `GET` returns the last ones of
- * this id, newest first. The page chooses a random UUID as id. Anyone who knows the id may read the requests.
+ * Adds a callback receiver for development: `POST /receivers/<id>` stores a request, and `GET` of the same path returns
+ * the last requests, newest first. The page chooses a random UUID as id. Anyone who knows the id may read the requests.
  *
  * The gateway keeps at most 100 receivers, 20 requests per receiver, 32 KiB per request and 16 MiB in total. A receiver
- * is removed an hour after its last request. Earlier, the least recently used receivers are removed when others need
- * the space.
+ * is removed an hour after its last request. If other receivers need the space, the least recently used receivers are
+ * removed earlier.
  */
 export function addCallbackReceiver(app: FastifyInstance): void {
   const receivers = new LRUCache<string, readonly ReceivedRequest[]>({

@@ -9,7 +9,10 @@ import { createDirectOperations, type DirectOperationsOptions } from './direct-o
 const body = JSON.stringify({ query: '{ hello }' });
 const json = { 'content-type': 'application/json' };
 
-/** Starts a server with direct operations. If they pass a request on, the response is the body that they have read. */
+/**
+ * Starts a server with direct operations. For a request that is passed on, the response has the body and the refusal
+ * that were passed.
+ */
 async function startServer(options: Partial<DirectOperationsOptions> = {}) {
   const direct = createDirectOperations({
     known: {

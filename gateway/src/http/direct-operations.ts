@@ -29,7 +29,7 @@ export interface DirectOperationsOptions {
 
 /** The state of a request that is passed on to Fastify. */
 export interface PassedRequest {
-  /** The error of a request that was refused while it waited for its turn; null if it got its turn. */
+  /** The error of a request that was refused while it waited in the queue of `turns`; else null. */
   refusal: unknown;
   body: Buffer | null;
 }
@@ -40,11 +40,12 @@ export interface DirectOperations extends DirectHandler {
 }
 
 /**
- * Answers small well-formed `POST /graphql` requests for operations whose plan is cached, without Fastify but with the
- * same bytes and headers. Any other request is passed on to Fastify; if its body was already read, with the body. The
- * same protections apply as in Fastify:
+ * Answers small well-formed `POST /graphql` requests for operations whose plan is cached. It bypasses Fastify, but
+ * sends the same bytes and headers. Any other request is passed on to Fastify, with its body if the body was already
+ * read. The protections are the same as in Fastify:
  *
- * - a request waits for its turn before its body is read; a body over 8 KiB or MAX_BODY_BYTES is left to Fastify;
+ * - a request waits in the queue of `turns` before its body is read; a body over 8 KiB or MAX_BODY_BYTES is left to
+ *   Fastify;
  * - only `application/json` is read, which a foreign page can't send without a preflight (CSRF), and CORS headers are
  *   set;
  * - JSON with a key `__proto__` or `constructor`, escaped or not, is left to Fastify's parser;

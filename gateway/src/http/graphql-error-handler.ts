@@ -5,7 +5,7 @@ import { statusOf } from '@voucher-gateway/schema/error-codes';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
 /**
- * Handles errors that occur before Apollo Server gets the request. It responds with GraphQL errors that have `code` and
+ * Handles errors that occur before Apollo Server gets the request. The response has GraphQL errors with `code` and
  * `retryable`.
  */
 export function createGraphqlErrorHandler(log: Log) {

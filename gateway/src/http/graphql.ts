@@ -34,12 +34,12 @@ export interface HttpOptions {
   gate: SessionGate;
   log: Log;
   addresses: ClientAddresses;
-  /** Requests for operations wait here until they may start. */
+  /** Limits the operations that start per turn of the event loop. */
   turns: LoopTurns;
   largeRequests: LargeRequests;
   contexts: RequestContexts;
   known: KnownOperations;
-  /** The handler in front of Fastify, which passes some requests on to it. */
+  /** The handler in front of Fastify, which passes some requests on to Fastify. */
   direct: DirectOperations;
   /** Whether a web page of this origin may call the gateway. */
   allowsOrigin(origin: string | undefined, host?: string): boolean;

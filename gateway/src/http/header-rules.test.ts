@@ -52,7 +52,7 @@ describe('header rules', () => {
   it.each([
     ['max-age=60, public', 'max-age=10, public', 'max-age=10, public'],
     // A shared cache stores a public response even if the request had a token. So the result is public only if the
-    // responses of all subgraphs are.
+    // responses of all subgraphs are public.
     ['max-age=60, public', 'max-age=10', 'max-age=10'],
     ['public, max-age=60, s-maxage=0', 'public, max-age=60', 'no-store'],
     ['public, max-age=60, max-age=5', 'public, max-age=60', 'max-age=5, public'],

@@ -15,7 +15,7 @@ export interface HeaderRules {
 
 /** The headers of one HTTP request that are passed on, in both directions. */
 export interface PassedHeaders extends Pick<GatewayContext, 'headers' | 'onSubgraphHeaders' | 'restrictCaching'> {
-  /** Sets the headers that subgraphs have sent on the client's response. */
+  /** Adds the headers of the subgraphs' responses to the client's response. */
   applyTo(reply: FastifyReply): void;
 }
 

@@ -8,7 +8,7 @@ import { requesterOf } from '../scheduling/wait-queue.ts';
 export interface JsonBodiesOptions {
   largeRequests: LargeRequests;
   addresses: ClientAddresses;
-  /** Stores the place of each large request, which its context takes over. */
+  /** Stores the place of each large request in `LargeRequests`. The request's context takes over the place. */
   places: WeakMap<IncomingMessage, Disposable>;
 }
 

@@ -76,13 +76,13 @@ async function exchange({ method = 'POST', search = [], body, chunks, headers }:
   };
 }
 
-/** Changes a request so that Apollo Server serves it, and not the direct way. */
+/** Changes a request so that Apollo Server answers it, and not the code for known operations. */
 function byApollo({ headers = {}, ...sent }: Sent): Sent {
   const type = headers['content-type'] ?? 'application/json';
   return { ...sent, headers: { ...headers, 'content-type': `${type}; way="apollo"` } };
 }
 
-/** Counts the requests that Apollo Server answers from now on, without those of subgraphs. */
+/** Counts the clients' requests that Apollo Server answers from now on; requests to subgraphs do not count. */
 function countByApollo(): () => number {
   const answer = vi.spyOn(ApolloServer.prototype, 'executeHTTPGraphQLRequest');
   const isClient = ({ httpGraphQLRequest: { headers } }: { httpGraphQLRequest: HTTPGraphQLRequest }) =>
@@ -90,7 +90,7 @@ function countByApollo(): () => number {
   return () => answer.mock.calls.filter(([call]) => isClient(call)).length;
 }
 
-/** Counts the requests that Fastify handles from now on, without those of subgraphs. Disposing stops counting. */
+/** Counts the clients' requests that Fastify handles, until disposed; requests to subgraphs do not count. */
 function countByFastify() {
   const channel = 'tracing:fastify.request.handler:start';
   let count = 0;

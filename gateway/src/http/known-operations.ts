@@ -59,7 +59,7 @@ export function createKnownOperations({ operations, log }: { operations: Operati
 export interface KnownHandlerOptions {
   known: KnownOperations;
   contextOf(request: FastifyRequest, reply: FastifyReply): GatewayContext | Promise<GatewayContext>;
-  /** Answers requests that the handler does not, by Apollo Server. */
+  /** Answers all other requests with Apollo Server. */
   answerOther(request: FastifyRequest, reply: FastifyReply): Promise<unknown>;
 }
 

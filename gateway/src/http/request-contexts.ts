@@ -27,20 +27,20 @@ type MaybePromise<T> = T | Promise<T>;
 
 /** Creates the contexts of HTTP requests. A request may pass several handlers, but is authenticated only once. */
 export interface RequestContexts {
-  /** Creates a context. Returns a promise only if there is a token to verify. */
+  /**
+   * Creates a context. The argument `token` is used if the request has no Authorization header. Returns a promise only
+   * if there is a token to verify.
+   */
   create(exchange: RequestExchange, token?: string): MaybePromise<GatewayContext>;
   /** Keeps a context for later handlers of the request. */
   keep(request: IncomingMessage, context: MaybePromise<GatewayContext>): void;
-  /**
-   * Returns the kept context, or creates and keeps one. A context that was created for `token`, in place of the
-   * header's token, is not kept.
-   */
+  /** Returns the kept context, or creates and keeps one. A context for the argument `token` is not kept. */
   of(exchange: RequestExchange, token?: string): MaybePromise<GatewayContext>;
   /** Returns the headers that a request passes on, if `create` has read them. */
   passedBy(request: IncomingMessage): PassedHeaders | undefined;
   /** Whether headers of subgraphs are passed on to clients. */
   readonly passesBack: boolean;
-  /** The places that large requests hold. */
+  /** The places of large requests in `LargeRequests`. */
   readonly places: WeakMap<IncomingMessage, Disposable>;
 }
 

@@ -35,8 +35,8 @@ const jsonObject = <Shape extends z.ZodRawShape>(shape: Shape) =>
 const signUpBody = jsonObject({ username: text, phoneNumber: text, password: text });
 const signInBody = jsonObject({ username: text, password: text });
 /**
- * Decoding a query string turns an unencoded plus into a space. No phone number starts with a space, so that a leading
- * space becomes a plus again.
+ * Decoding a query string turns an unencoded plus into a space. No phone number starts with a space, so a leading space
+ * is turned back into a plus.
  */
 const phoneNumber = text.transform((value) => value.replace(/^ (?=\d)/, '+')).optional();
 const noQuery = z.strictObject({});

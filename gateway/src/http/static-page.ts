@@ -10,7 +10,10 @@ export interface StaticPage {
 export interface StaticPageOptions {
   /** The folder with `index.html` and its assets. */
   folder: string;
-  /** The path of the assets, with a slash at both ends. Their names contain a hash, so browsers may keep them. */
+  /**
+   * The path of the assets, with a slash at both ends. The names of assets contain a hash, so browsers may cache the
+   * assets.
+   */
   prefix: string;
   contentSecurityPolicy: Record<string, string>;
   /** Changes the HTML. Called once, at start. */

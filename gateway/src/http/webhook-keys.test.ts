@@ -34,7 +34,7 @@ describe('webhook keys', () => {
     expect(source.calls).toHaveLength(1);
   });
 
-  // Regression: while the service of the keys did not respond, each request for them waited for up to 5 s.
+  // Regression: while the service with the keys did not respond, each request for the keys waited for up to 5 s.
   it('webhook keys: are still served when the service does not respond any more', async () => {
     const clock = createTestClock();
     await using source = await startReceiver({ answer: { status: 200, body: JSON.stringify(keySet) } });

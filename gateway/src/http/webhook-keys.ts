@@ -21,7 +21,7 @@ const keySetSchema = z.object({
 /**
  * Serves the public keys with which receivers verify callbacks. The keys belong to another service, but only the
  * gateway can be reached from outside. The gateway fetches the keys at most once per minute. While that service does
- * not respond, it serves the last keys that it has fetched.
+ * not respond, the gateway serves the last keys that it has fetched.
  */
 export function addWebhookKeys(
   app: FastifyInstance,

@@ -26,9 +26,9 @@ export interface ComplexityCheckOptions {
 }
 
 /**
- * Creates the function that checks an operation against the limits. It returns the number of its selections, with
- * fragments expanded, and throws CodedError OPERATION_TOO_COMPLEX, or GRAPHQL_VALIDATION_FAILED for introspection that
- * is turned off. The result is cached per operation, unless its cost depends on variables.
+ * Creates the function that checks an operation against the limits. The function returns the number of the operation's
+ * selections, with fragments expanded. It throws CodedError OPERATION_TOO_COMPLEX, or GRAPHQL_VALIDATION_FAILED for
+ * introspection that is turned off. The measurements are cached per operation, unless the cost depends on variables.
  */
 export function createComplexityCheck({ supergraph, guard, introspection }: ComplexityCheckOptions) {
   const costs = createCostModel(supergraph);

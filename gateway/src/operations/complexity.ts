@@ -25,7 +25,7 @@ export interface Complexity {
   /** Fields, inline fragments and spreads. */
   selections: number;
   cost: number;
-  /** Estimated number of values in the response: each selection counts once per entry of the lists around it. */
+  /** Estimated number of values in the response: each selection counts once per entry of the lists that contain it. */
   values: number;
   /** Cost of `__schema` and `__type`. */
   introspectionCost: number;
@@ -48,8 +48,8 @@ export interface ComplexityOptions {
  * Measures an operation before it is validated. Unknown fields count as scalars.
  *
  * Each fragment is measured once, and its measurements are added at each spread, so that the time is linear in the
- * text. If the field around a spread sets the size of the fragment's lists (`@listSize`), the fragment is measured once
- * per size. A recursive spread counts as nothing, because validation refuses the operation.
+ * text's length. If the field around a spread sets the size of the fragment's lists (`@listSize`), the fragment is
+ * measured once per size. A recursive spread counts as nothing, because validation refuses the operation.
  */
 export function measureComplexity(options: ComplexityOptions): Complexity {
   const { schema, operation } = options;
@@ -61,7 +61,7 @@ export function measureComplexity(options: ComplexityOptions): Complexity {
 
 /** Measurements of a selection set. */
 interface Figures extends Omit<Complexity, 'rootFields'> {
-  /** Number of fields in the set, with those of its fragments but without subfields. */
+  /** Number of fields in the set, including fields of its fragments, but not subfields. */
   fields: number;
 }
 
@@ -191,7 +191,10 @@ function nothing(): Figures {
   };
 }
 
-/** Subfields of a leaf. One object for all, because an operation may have thousands of leaves. */
+/**
+ * Measurements of a leaf's subfields: none. All leaves share this object, because an operation may have thousands of
+ * leaves.
+ */
 const leaf: Readonly<Figures> = nothing();
 
 function add(sum: Figures, other: Figures): void {

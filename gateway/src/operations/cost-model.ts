@@ -43,8 +43,9 @@ export interface CostModel {
 }
 
 /**
- * Creates the cost model of a supergraph from `@cost` and `@listSize`. By default a value of an object, interface or union
- * costs 1, a root field of a mutation 10, anything else 0. Introspection fields cost 1 each, in lists of the schema's size.
+ * Creates the cost model of a supergraph from `@cost` and `@listSize`. By default a value of an object, interface or
+ * union costs 1, a root field of a mutation 10, anything else 0. Introspection fields cost 1 each, and their lists have
+ * the sizes of this schema's lists.
  *
  * @see https://ibm.github.io/graphql-specs/cost-spec.html
  */
@@ -96,7 +97,8 @@ type Annotated = {
 };
 
 /**
- * Reads the arguments of a directive. Composition names it `cost`, or `federation__cost` if no subgraph imported it.
+ * Reads the arguments of a directive. In a supergraph, a directive such as `@cost` is named `@federation__cost` if no
+ * subgraph has imported it.
  */
 function directive({ astNode }: Annotated, name: string): Map<string, ConstValueNode> | null {
   const found = astNode?.directives?.find(({ name: { value } }) => value === name || value === `federation__${name}`);
@@ -120,8 +122,8 @@ function textsOf(value: ConstValueNode | undefined): string[] {
 }
 
 /**
- * Measures the lists of an introspection result. Lists of the schema get their exact sizes, and lists of a type the
- * average over all types.
+ * Measures the lists of an introspection result. Lists of the schema get their exact sizes. Lists of a type get the
+ * average size over all types.
  */
 function measureIntrospection(schema: GraphQLSchema): Map<string, number> {
   const types = Object.values(schema.getTypeMap());

@@ -76,7 +76,7 @@ const maxDocumentBytes = 33_554_432;
 const bytesPerToken = 200;
 /**
  * A larger document is cached only on its second use. If every large new document were cached, the old generation of
- * the heap would fill quickly, and collecting it delays all requests.
+ * the heap would fill quickly, and its garbage collection delays all requests.
  */
 const maxFirstUseBytes = 131_072;
 
@@ -89,7 +89,7 @@ const maxKeyLength = 8_192;
 export interface DocumentsOptions {
   federation: { readonly supergraph: GraphQLSchema; readonly planner: Planner };
   guard: LimitGuard;
-  /** The share of the event loop in which new texts are parsed. */
+  /** Limits the event loop's time for parsing new texts. */
   loopShare: LoopShare;
   /** Whether clients may introspect the schema. */
   introspection: boolean;
@@ -140,7 +140,7 @@ export function createDocuments({ federation, guard, loopShare, introspection }:
       const key = keyOf(text);
       const cached = documents.get(key);
       if (cached) return cached;
-      // Two steps, so that a large text does not take one long turn of the event loop.
+      // Counting and parsing are separate steps, so that a large text does not take one long turn of the event loop.
       const work = { requester, bytes: 2 * text.length };
       const tokens = await loopShare.run(() => countTokens(text, guard), work);
       return loopShare.run(() => documents.get(key) ?? parseNew(text, tokens), work);
@@ -158,7 +158,7 @@ export function createDocuments({ federation, guard, loopShare, introspection }:
       try {
         return await plan(true);
       } catch (error) {
-        // Fragments with `@defer` take the planner longer. It is allowed to ignore them.
+        // Planning takes longer with `@defer`. If it takes too long, `@defer` is ignored, as the specification allows.
         if (!isCodedError(error, 'OPERATION_TOO_COMPLEX')) throw error;
         const whole = await plan(false);
         // The planner is not asked again: each time its thread would be replaced.

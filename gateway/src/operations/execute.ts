@@ -19,11 +19,11 @@ export interface ExecuteOptions {
   /** Limit of a response's bytes, over all its parts. */
   maxBytes: number;
   guard: LimitGuard;
-  /** The share of the event loop in which large operations are executed. */
+  /** Limits the event loop's time for executing large operations. */
   loopShare: LoopShare;
 }
 
-/** An operation with more selections is large, and waits for its share of the event loop. */
+/** An operation with more selections is large, and may have to wait in the queue of `loopShare`. */
 const maxSmallSelections = 500;
 /** Measured time on the event loop per selection, for request, response and execution. */
 const msPerSelection = 0.001;

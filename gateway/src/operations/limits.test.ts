@@ -104,7 +104,7 @@ describe('operations: limits', () => {
   });
 
   it('let other operations run after millions of selections in measure mode', async () => {
-    // Regression: the loop share counted this operation as minutes of work, and refused all new texts for that time.
+    // Regression: `LoopShare` counted this operation as minutes of work, and refused all new texts for that time.
     await using pipeline = await openTestPipeline({ mode: 'measure', answer: { me: { id: '1' } } });
     const fragments = ids(24).map((id) => `fragment F${id} on Query { ...F${id + 1} ...F${id + 1} }`);
     await pipeline.run(`{ ...F0 } ${fragments.join(' ')} fragment F24 on Query { __typename }`);

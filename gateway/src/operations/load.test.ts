@@ -56,7 +56,8 @@ describe('operations', () => {
   });
 
   it('cache a large document on its second use', async () => {
-    // Regression: large new documents filled the old generation of the heap, and collecting it delayed all requests.
+    // Regression: large new documents filled the old generation of the heap, and its garbage collection delayed all
+    // requests.
     await using pipeline = await openTestPipeline();
     const prepare = async (query: string) => (await pipeline.operations.prepare({ query }, anonymous)).document;
     const roots = Array.from({ length: 19 }, (_, index) => `a${index}: me { ${'id '.repeat(40)} }`);
@@ -78,7 +79,7 @@ describe('operations', () => {
     expect(await pipeline.refusal('{ me { id } }')).toBeNull();
     expect(refused).toBeLessThan(80);
     const codes = new Set((await Promise.all(flood)).map((error) => codeOf(error)));
-    // Each text is either parsed in the requester's turn, or refused.
+    // Each text either waits and is parsed, or is refused.
     expect([...codes].filter((code) => code !== 'SERVICE_UNAVAILABLE')).toEqual(['GRAPHQL_PARSE_FAILED']);
   });
 

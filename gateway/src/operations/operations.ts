@@ -36,7 +36,7 @@ export interface Operation extends ExecutableOperation {
   operationName: string | null;
   /**
    * Whether the client takes deferred parts, and the document may have `@defer`. Only `plan.hasDeferred` shows whether
-   * it has.
+   * parts are really deferred.
    */
   takesDeferred: boolean;
   /** The properties of the request, besides the conditions, that the operation's plan depends on. */
@@ -60,13 +60,13 @@ export interface Operations {
    */
   prepare(request: OperationRequest, context: GatewayContext, takesDeferred?: boolean): Promise<Operation>;
   /**
-   * Prepares an operation synchronously if its document and plan are cached. Otherwise, or if `prepare` would refuse
-   * the operation, returns null.
+   * Prepares an operation synchronously if its document and plan are cached. Returns null if they are not cached, or if
+   * `prepare` would refuse the operation.
    */
   prepareKnown(request: OperationRequest, context: GatewayContext): Operation | null;
   /**
-   * Executes a query or a mutation. A large operation waits for its share of the event loop. The limit of the response
-   * is for all deferred parts together.
+   * Executes a query or a mutation. A large operation waits while large operations exceed LARGE_OPERATIONS_SHARE.
+   * MAX_RESPONSE_BYTES limits the response with all its deferred parts.
    *
    * @throws CodedError OPERATION_TOO_COMPLEX for a response over MAX_RESPONSE_BYTES; SERVICE_UNAVAILABLE (retryable) if
    *   too many large operations wait
@@ -181,7 +181,10 @@ export function createOperations({
   };
 }
 
-/** Returns the text of a request, or the persisted text for its hash, and the hash, if there is one. */
+/**
+ * Returns a request's text and its hash. A request with only a hash has the persisted text; a request without a hash
+ * has null.
+ */
 function readText({ query, extensions }: OperationRequest, persistedQueries: PersistedQueries) {
   const hash = persistedQueryHash(extensions);
   if (typeof query !== 'string' || query === '') {

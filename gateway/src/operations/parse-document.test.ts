@@ -26,7 +26,8 @@ describe('parse: documents', () => {
     expect(document).toEqual(parse(text, { noLocation: true }));
     const leaves: FieldNode[] = [];
     visit(document, { Field: (node) => void (node.name.value === 'id' && leaves.push(node)) });
-    // Shared: twice in `a`, and below `id`, `F` and its fragment. The other four differ.
+    // One node is shared by five fields `id`: two in `a`, one each in `id`, `F` and its inline fragment. The other four
+    // differ.
     expect([leaves.length, new Set(leaves).size]).toEqual([9, 5]);
   });
 

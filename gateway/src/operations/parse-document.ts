@@ -84,8 +84,8 @@ function count(text: string, guard: LimitGuard): number {
 }
 
 /**
- * Replaces fields of the same name, without alias, arguments, directives and selections, by one syntax node. A document
- * of thousands of fields then takes little memory, so that it does not lengthen garbage collections.
+ * Makes plain fields of the same name share one syntax node. A plain field has no alias, arguments, directives or
+ * selections. So a document of thousands of fields takes little memory, and does not lengthen garbage collections.
  */
 function shareLeaves(document: DocumentNode): DocumentNode {
   const leaves = new Map<string, FieldNode>();

@@ -14,8 +14,8 @@ export interface PersistedQueries {
 const maxBytes = 16_777_216;
 
 /**
- * Creates the store of automatic persisted queries, in memory. Above 16 MiB it evicts texts, first those used only
- * once.
+ * Creates the store of automatic persisted queries, in memory. Above 16 MiB it evicts texts, starting with texts that
+ * were used only once.
  */
 export function createPersistedQueries(): PersistedQueries {
   const texts = new SegmentedCache<{ text: string }>(maxBytes);

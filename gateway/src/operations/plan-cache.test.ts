@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Planner } from '../planning/planner.ts';
 import { createPlanCache } from './plan-cache.ts';
 
-/** Counts how often the planner runs if four operations are requested, and then the first one again. */
+/** Counts how often the planner runs if four operations are requested, and then the first operation again. */
 async function countPlanned(selections: number): Promise<number> {
   let planned = 0;
   const planner: Partial<Planner> = {
@@ -20,8 +20,7 @@ async function countPlanned(selections: number): Promise<number> {
 describe('plan cache', () => {
   it('counts what the compiled form of an operation takes', async () => {
     expect(await countPlanned(10)).toBe(4);
-    // Each operation takes 6 MB. A quarter of the 64 MiB is for plans that were used once, so that the first
-    // operation's plan was evicted.
+    // Each plan takes 6 MB. Plans that were used once share a quarter of the 64 MiB, so the first plan was evicted.
     expect(await countPlanned(10_000)).toBe(5);
   });
 });

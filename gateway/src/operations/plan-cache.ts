@@ -8,10 +8,10 @@ import { type Requester, unavailable } from '../scheduling/wait-queue.ts';
 import { SegmentedCache } from './segmented-cache.ts';
 
 const maxPlanBytes = 67_108_864;
-/** An operation whose planning timed out is refused without another try for this time. */
+/** For this time, an operation whose planning timed out is refused without another attempt. */
 const refusedForMs = 60_000;
 
-/** Plans by key. Concurrent calls for the same plan share one planning, but each requester waits in its own turn. */
+/** A cache of plans by key. Concurrent calls for the same plan share the first response of the planner. */
 export interface PlanCache {
   /** Returns the cached plan. */
   find(key: string): Plan | undefined;
@@ -38,17 +38,17 @@ interface CachedPlan {
   bytes: number;
 }
 
-/** A plan in progress. The first response of the planner is for all callers that wait. */
+/** A plan in progress. The first response of the planner goes to all waiting callers. */
 interface Planning {
   key: string;
   /**
-   * One request per requester. A request shared by several requesters would wait for the turn of one of them, who may
-   * have many other requests.
+   * One request to the planner per requester, because requesters take turns in the planner's queue. A request shared by
+   * several requesters would have to wait behind all other requests of the first requester.
    */
   requests: Map<string, SharedRequest>;
 }
 
-/** A request to the planner, shared by all callers of a requester. */
+/** A request to the planner, shared by all calls of one requester. */
 interface SharedRequest extends PromiseWithResolvers<Plan> {
   planning: Planning;
   /** The requester's name. */
@@ -99,7 +99,7 @@ export function createPlanCache(planner: Planner): PlanCache {
       });
     return shared;
   };
-  /** Waits for the response. The request is aborted once all its callers have left. */
+  /** Waits for the response. The request to the planner is aborted once all its callers have left. */
   const waitFor = async (shared: SharedRequest, signal: AbortSignal | undefined): Promise<Plan> => {
     const leave = () => {
       shared.waiting -= 1;

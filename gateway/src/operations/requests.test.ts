@@ -21,7 +21,7 @@ describe('operations: requests', () => {
       { query: '{ me { id } }', variables: { a: { b: ['\ud800'] } } },
       'BAD_USER_INPUT',
     ],
-    // Subgraphs would have got null in place of these numbers, because JSON has no infinity.
+    // Subgraphs would get null instead of this number, because JSON has no infinity.
     [
       'a variable with an infinite number',
       { query: '{ me { id } }', variables: { a: { b: [Number.POSITIVE_INFINITY] } } },

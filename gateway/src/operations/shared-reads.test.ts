@@ -24,7 +24,7 @@ const client = (changes: Partial<GatewayContext> = {}): GatewayContext => ({
   ...changes,
 });
 
-/** Opens shared reads whose executions the test settles, in the order of their start. */
+/** Creates shared reads. The test settles the executions, which `started` has in the order of their start. */
 function openReads() {
   const started: (PromiseWithResolvers<JsonResult> & { context: GatewayContext })[] = [];
   const execute = createSharedReads((_operation, context) => {

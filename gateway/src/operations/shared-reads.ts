@@ -24,7 +24,7 @@ interface SharedRead {
  * Executes equal queries once while they are in flight. Queries are equal if they have the same operation, variables,
  * authorization header, client address, and values of all other headers that subgraphs get. Subgraphs get the request
  * id of the first query. If headers of subgraphs are passed back to the client, or fragments are deferred, a query is
- * not shared. A query after a mutation never joins an execution from before the mutation, because its client would not
+ * not shared. A query after a mutation never joins an execution from before the mutation, because the client would not
  * see its own change.
  */
 export function createSharedReads<Operation extends ExecutableOperation>(
@@ -79,7 +79,7 @@ export function createSharedReads<Operation extends ExecutableOperation>(
   };
 }
 
-/** Returns the text that must be equal besides the operation; null if the query is executed alone. */
+/** Returns a key of everything besides the plan that must be equal; null if the query is executed alone. */
 function keyOf({ definition, variables, plan }: ExecutableOperation, context: GatewayContext): string | null {
   const { authorization, clientAddress, headers = [], onSubgraphHeaders, trace } = context;
   if (definition.operation !== 'query' || plan.hasDeferred || onSubgraphHeaders || trace) return null;

@@ -6,7 +6,7 @@ export function conditionOf({ arguments: args = [] }: DirectiveNode): ValueNode 
   return args.find(({ name }) => name.value === 'if')?.value;
 }
 
-/** Whether the argument of an `if` is true. */
+/** Whether the argument `if` is true. */
 export function isTrue(condition: ValueNode, conditions: Conditions): boolean {
   if (condition.kind === Kind.VARIABLE) return conditions[condition.name.value] === true;
   return condition.kind === Kind.BOOLEAN && condition.value;

@@ -22,12 +22,15 @@ export interface OperationLimits {
 export type LimitName = keyof OperationLimits | 'values' | 'nesting' | 'introspection' | 'validation' | 'planning';
 
 /**
- * Levels of brackets in a document, and of nesting in its variables. The limit is fixed, because parsers and
- * serialisers recurse: a test proves that this depth does not exceed the stack.
+ * Limit of nested brackets in a document, and of nesting in its variables. Parsers and serialisers recurse, so deeper
+ * nesting could exceed the stack. A test proves that this depth does not.
  */
 export const maxNesting = 200;
 
-/** Values that an operation may return per unit of MAX_COST, because writing them blocks the event loop. */
+/**
+ * An operation may return this many values per unit of MAX_COST. They are limited, because writing values blocks the
+ * event loop.
+ */
 const valuesPerCost = 5;
 
 export interface LimitGuard {
@@ -38,8 +41,8 @@ export interface LimitGuard {
    */
   check(limit: keyof OperationLimits | 'values', actual: number): void;
   /**
-   * Checks the selections visited so far, while an operation is measured, against MAX_TOKENS. In `measure` mode, more
-   * than 20 times the limit is still refused, because measuring blocks the event loop.
+   * Called while an operation is measured. Checks the selections visited so far against MAX_TOKENS. Even in `measure`
+   * mode, more than 20 times MAX_TOKENS are refused, because measuring blocks the event loop.
    */
   checkVisited(visited: number): void;
   /** Like `check`, for a limit that is known to be exceeded, perhaps by an unknown amount. */

@@ -20,8 +20,8 @@ export type Variables = Readonly<Record<string, unknown>>;
 export type Conditions = Readonly<Record<string, boolean>>;
 
 /**
- * Checks a request's variables before use. Deep nesting is refused, because serialisers recurse. Text that is not valid
- * Unicode is refused, and values that subgraphs would not get as they were sent.
+ * Checks a request's variables before use. Deep nesting is refused, because serialisers recurse. Also refused are texts
+ * that are not valid Unicode, and values that would change on the way to subgraphs (`findFault`).
  *
  * @throws CodedError BAD_USER_INPUT, OPERATION_TOO_COMPLEX
  */
@@ -42,8 +42,8 @@ export function checkVariables(variables: unknown): Variables {
 const prototypeKey = 'the key __proto__, and constructor with a prototype, are not allowed.';
 
 /**
- * Finds a part of a JSON value that would not reach subgraphs as it was sent, and returns the error message; null if
- * there is none.
+ * Looks in a JSON value for a key or number that would change on the way to subgraphs. Returns the error message; null
+ * if there is no fault.
  */
 function findFault(value: unknown): string | null {
   // JSON.parse reads 1e999 as infinity, which JSON.stringify writes as null.
@@ -104,10 +104,10 @@ function unfit(path: readonly (string | number)[], reason: string): CodedError<P
 }
 
 /**
- * Reads the values of the variables that conditions depend on. Values that are not Booleans are omitted, because
- * coercion reports them later.
+ * Reads the values of the variables that `@skip`, `@include` and `@defer` depend on. Values that are not Booleans are
+ * omitted, because coercion reports them later.
  *
- * @throws CodedError BAD_USER_INPUT for null, which a nullable variable with a default may be, but a condition may not
+ * @throws CodedError BAD_USER_INPUT for null: a nullable variable with a default may be null, but a condition may not
  */
 export function readConditions(
   names: readonly string[],

@@ -4,21 +4,21 @@ interface Requester<Item> {
   name: string;
   items: LinkedList<Item>;
   size: number;
-  /** The requester's link in the list of turns. */
+  /** The requester's link in the list of requesters, in the order of their turns. */
   turn: Link<Requester<Item>>;
   /** The requester's link in the list of requesters with the same number of items. */
   ofSize: Link<Requester<Item>>;
 }
 
 /**
- * A queue in which requesters take turns, regardless of how many items each has. All calls take constant time, except
- * `evict` with an argument.
+ * A queue of items from several requesters, such as clients. Requesters take turns, regardless of how many items each
+ * has. All calls take constant time, except `evict` with an argument.
  */
 export class FairQueue<Item> {
   readonly #requesters = new Map<string, Requester<Item>>();
   readonly #links = new Map<Item, Link<Item>>();
   readonly #round = new LinkedList<Requester<Item>>();
-  /** The requesters by their number of items, up to that of the requester with the most. */
+  /** Lists of requesters, indexed by number of items. The last list has the requesters with the most items. */
   readonly #bySize: LinkedList<Requester<Item>>[] = [];
 
   get size(): number {
@@ -57,7 +57,7 @@ export class FairQueue<Item> {
   }
 
   /**
-   * Removes and returns the newest item of the requester with the largest use.
+   * Removes and returns the newest item of the requester that uses the most.
    *
    * @param taken returns how much a requester uses, for example in bytes; it is called for all requesters. Default: the
    *   number of items

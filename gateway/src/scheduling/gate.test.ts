@@ -12,7 +12,7 @@ describe('gate', () => {
     };
     const [first, ...others] = ['a1', 'a2', 'a3', 'b1', 'b2'].map(enter);
     (await first)?.[Symbol.dispose]();
-    // Disposing a turn twice releases it once.
+    // Disposing a permit twice releases it once.
     (await first)?.[Symbol.dispose]();
     expect(through).toEqual(['a1', 'a2']);
     await others[1];

@@ -1,16 +1,16 @@
 import { type Requester, type Waiting, WaitQueue, type WaitQueueOptions } from './wait-queue.ts';
 
 export interface GateOptions extends WaitQueueOptions {
-  /** Number of concurrent turns. */
+  /** Number of permits. */
   atOnce: number;
 }
 
-/** A semaphore with a bounded queue, in which requesters take turns. */
+/** A semaphore. Callers wait for a permit in a bounded queue, in which requesters take turns. */
 export interface Gate {
-  /** Returns a turn if one is free, else null. */
+  /** Returns a permit if one is free, else null. */
   tryEnter(): Disposable | null;
   /**
-   * Resolves with a turn. Disposing the turn admits the next waiting requester.
+   * Resolves with a permit. Disposing the permit passes it to the next waiting requester.
    *
    * @param bytes memory that the caller takes while it waits
    * @throws CodedError SERVICE_UNAVAILABLE (retryable) if the queue is full, or the requester has left

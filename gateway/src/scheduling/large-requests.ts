@@ -21,7 +21,8 @@ export interface LargeRequestsOptions extends WaitQueueOptions {
  */
 export interface LargeRequests {
   /**
-   * Resolves with a place. The caller disposes it once the request is executed or has failed.
+   * Resolves when the request may be parsed. The caller disposes the result when the execution starts, or when the
+   * request has failed.
    *
    * @throws CodedError SERVICE_UNAVAILABLE (retryable) if the queue is full, or the requester has left
    */
@@ -29,7 +30,7 @@ export interface LargeRequests {
 }
 
 export function createLargeRequests({ atOnce = 4, ...limits }: LargeRequestsOptions = {}): LargeRequests {
-  /** A gate for each requester of which a request waits or has a place, by the requester's name. */
+  /** The gates of requesters with waiting or admitted requests, by the requester's name. */
   const gates = new Map<string, { gate: Gate; users: number }>();
   return {
     async enter(requester, bytes) {

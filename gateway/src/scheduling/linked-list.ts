@@ -6,8 +6,8 @@ export interface Link<Value> {
 }
 
 /**
- * A doubly linked list: access to both ends and removal take constant time. A Set is no replacement, because V8 takes
- * longer to find its first entry the more entries were deleted.
+ * A doubly linked list: access to both ends and removal take constant time. A Set is no replacement: the more entries
+ * were deleted, the longer V8 takes to find the first entry.
  */
 export class LinkedList<Value> {
   #first: Link<Value> | undefined;

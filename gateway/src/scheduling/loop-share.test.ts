@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from 'vitest';
 import { createLoopShare } from './loop-share.ts';
 
-/** The fake timers of vitest, until disposed. Time advances only by `occupy`, and by the timers of `run`. */
+/** Uses vitest's fake timers until disposed. Time advances only in `occupy` and `run`. */
 function useFakeTime() {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
   return {

@@ -3,7 +3,7 @@ import { type Requester, type Waiting, WaitQueue, type WaitQueueOptions } from '
 export interface LoopShareOptions extends WaitQueueOptions {
   /** Share of the event loop's time for the work, above 0 and at most 1. Default: 0.25. */
   share?: number;
-  /** Milliseconds of work that may run at once after an idle time. Default: 5. */
+  /** Milliseconds of work that may run without waiting after an idle time. Default: 5. */
   burstMs?: number;
 }
 
@@ -16,11 +16,12 @@ export interface LoopWork {
 }
 
 /**
- * Runs work within a share of the event loop's time, so that other work continues under load. Requesters take turns.
+ * Runs work within a share of the event loop's time, so that other work continues under load. Waiting requesters take
+ * turns.
  */
 export interface LoopShare {
   /**
-   * Runs synchronous work: at once if the share is not used up, else in the requester's turn.
+   * Runs synchronous work: immediately if the share is not used up, else when the requester's turn comes.
    *
    * @throws CodedError SERVICE_UNAVAILABLE (retryable) if the queue is full, or the requester has left; any error of
    *   the work
@@ -34,7 +35,10 @@ interface WaitingWork extends Waiting {
 
 export function createLoopShare({ share = 0.25, burstMs = 5, ...limits }: LoopShareOptions = {}): LoopShare {
   const queue = new WaitQueue<WaitingWork>(limits);
-  /** The time from which the work done so far is within the share, so that new work may start. */
+  /**
+   * The time at which the work done so far no longer exceeds the share. New work may start then, or earlier within the
+   * burst.
+   */
   let isPaidAtMs = 0;
   let timer: NodeJS.Timeout | null = null;
 

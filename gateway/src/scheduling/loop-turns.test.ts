@@ -7,7 +7,7 @@ function block(ms: number): void {
 }
 
 describe('turns of the event loop', () => {
-  /** The requesters that have started, in order. */
+  /** Creates turns. `begun` has the names of the started operations, in order. */
   const setUp = (perTurn: number, options: LoopTurnsOptions = {}) => {
     const turns = createLoopTurns({ perTurn, ...options });
     const begun: string[] = [];

@@ -18,10 +18,10 @@ const shortTurnMs = 4;
  * operations at once, an operation of another requester waits for only a few of them.
  */
 export interface LoopTurns {
-  /** Returns whether the operation may start now. This is the usual case, and needs no promise. */
+  /** Returns whether the operation may start now, which is the usual case. Unlike `enter`, it creates no promise. */
   tryEnter(): boolean;
   /**
-   * Resolves when the operation may start: at once, unless this turn of the event loop has started its maximum.
+   * Resolves when the operation may start: immediately, unless this turn of the event loop has started its maximum.
    *
    * @param bytes memory that the operation takes while it waits
    * @param describeRequester called only if the operation has to wait

@@ -5,7 +5,7 @@ import WebSocket from 'ws';
 import { startTestGateway } from '../testing/gateway.ts';
 
 const many = 100;
-// The loopback interface has all addresses of 127.0.0.0/8, so that two clients can have different ones.
+// The loopback interface has all addresses of 127.0.0.0/8, so that two clients can have different addresses.
 const [crowd, single] = ['127.0.0.2', '127.0.0.3'];
 
 describe('http', () => {
@@ -52,8 +52,8 @@ describe('websocket', () => {
       return { socket, localAddress };
     };
     const clients = await Promise.all([...Array.from({ length: many }, () => open(crowd)), open(single)]);
-    // The query is sent once before the test, so that its plan is cached. Otherwise all operations would wait for the
-    // same plan, and continue at the same time.
+    // The query is sent once before the test, so that its plan is cached. Without a cached plan, all operations would
+    // wait for the same plan, and continue at the same time.
     const body = JSON.stringify({ query: '{ __typename }' });
     await fetch(`${gateway.url}/graphql`, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
     const answers: string[] = [];
@@ -69,8 +69,8 @@ describe('websocket', () => {
   });
 
   it('handles one message of a socket per turn of the event loop', async () => {
-    // Regression: all messages of a chunk were handled in one turn, so that a socket with many operations delayed all
-    // other clients.
+    // Regression: all messages of a chunk were handled in one turn of the event loop. A socket with many operations
+    // delayed all other clients.
     await using gateway = await startTestGateway();
     const socket = new WebSocket(gateway.socketUrl, 'graphql-transport-ws');
     await once(socket, 'open');

@@ -48,7 +48,7 @@ describe('wait queue', () => {
   });
 
   it('evicts from the requester with the most bytes, if these exceed the limit', () => {
-    // Regression: a few large entries of one requester evicted the many small ones of another.
+    // Regression: a few large entries of one requester evicted many small entries of another requester.
     const { rejected, add } = setUp({ maxWaitingBytes: 100 });
     for (const name of ['a1', 'a2', 'a3']) add(name, { bytes: 1 });
     add('b1', { bytes: 45 });

@@ -13,8 +13,8 @@ export interface Requester {
   /** Aborts when the request is no longer needed. */
   signal?: AbortSignal;
   /**
-   * Called when the request has to wait, and pauses the client's connection. Returns the function that is called after
-   * the wait.
+   * Called when the request has to wait, for example to pause reading from the client. The returned function is called
+   * after the wait.
    */
   onWait?: (() => () => void) | undefined;
 }
@@ -35,8 +35,8 @@ export interface WaitQueueOptions {
   /** Time-out of an entry; a random part of up to half is subtracted. Default: 10 s. */
   waitTimeoutMs?: number;
   /**
-   * Once a requester's oldest entry has waited this long, its newest entry is served first. Otherwise, under overload,
-   * every entry would be served only after its client has given up. Default: 1 s.
+   * Once a requester's oldest entry has waited this long, the requester's newest entry is served first. Without this
+   * rule, under overload, every entry would be served only after its client has given up. Default: 1 s.
    */
   newestFirstAfterMs?: number;
   /** Maximum number of entries; with 0, no entry may wait. Default: 10,000. */
@@ -54,7 +54,7 @@ export interface Waiting {
 }
 
 /**
- * How often per time-out the queue looks for expired entries. Most entries wait only briefly, so that a timer for each
+ * How often per time-out the queue looks for expired entries. Most entries wait only briefly, so a timer per entry
  * would cost too much.
  */
 const looksPerTimeout = 20;
@@ -93,7 +93,7 @@ export class WaitQueue<Item extends Waiting> {
 
   /**
    * Adds an entry. If there are too many entries, the newest entries of the requester with the most entries are
-   * rejected. If there are too many bytes, those of the requester with the most bytes are.
+   * rejected. If there are too many bytes, the newest entries of the requester with the most bytes are rejected.
    */
   add({ name, signal, onWait }: Requester, item: Item): void {
     const { waitTimeoutMs, maxWaiting, maxWaitingBytes } = this.#options;

@@ -84,8 +84,8 @@ describe('foreign tokens: over HTTP', () => {
   });
 });
 
-// Regression: all clients without an identity shared one subscription, which was opened with the token of the first
-// client.
+// Regression: all clients without an identity shared one subscription at the subgraph, which was opened with the first
+// client's token.
 describe('subscriptions of a subgraph: are shared by nobody with', () => {
   it('another token, though it is not verified', async () => {
     await using ctx = await setUp('passed on');

@@ -19,8 +19,8 @@ export interface OpenGateOptions {
 }
 
 /**
- * Opens the gate that checks tokens and sessions, or without a session store the gate that checks tokens only.
- * Disposing also closes the HTTP client that fetches the public keys.
+ * Opens the gate that checks tokens and sessions. Without a session store, the gate checks only tokens. Disposing also
+ * closes the HTTP client that fetches the public keys.
  */
 export async function openGate({ config, keyValue, topics, clock, log }: OpenGateOptions): Promise<SessionGate> {
   const { JWKS_URL: url, JWT_ISSUER: issuer, JWT_AUDIENCE: audience, SESSION_IDLE: idleMs } = config;

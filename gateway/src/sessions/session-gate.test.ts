@@ -12,7 +12,7 @@ import { createSessionGate, type SessionGate } from './session-gate.ts';
 
 const idleMs = 600_000;
 
-/** Creates a gate for which each token is simply a user id. */
+/** Creates a gate that takes user ids as tokens. */
 async function setUp({ keyValue }: { keyValue?: Partial<KeyValue> } = {}) {
   await using resources = new AsyncDisposableStack();
   const clock = createTestClock();
@@ -103,7 +103,7 @@ describe('session gate', () => {
     await ctx.endSession({ kid: 'key' });
     await heard.promise;
 
-    // The client authenticates before the key is revoked, and starts to watch its session after that.
+    // The client authenticates before the key is revoked, and starts to watch its session after the revocation.
     const late = Promise.withResolvers<void>();
     const requested = new Promise<void>((resolve) => (peeked = resolve));
     ctx.gate.onSessionEnd(second, late.resolve);

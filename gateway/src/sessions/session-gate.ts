@@ -41,9 +41,9 @@ export interface SessionGateOptions {
 }
 
 /**
- * Authenticates with the session store, in which every process records activity. Messages of the topic `session-ended`
- * end sessions at once. If a message is lost, connections are closed at the deadline of their session
- * (`watchSessions`).
+ * Creates the gate that checks sessions in the session store, in which every gateway process records activity. Messages
+ * of the topic `session-ended` end sessions immediately. If a message is lost, connections are closed at the deadline
+ * of their session (`watchSessions`).
  */
 export async function createSessionGate({
   verify,

@@ -39,7 +39,7 @@ export function createTokenGate({ verify, clock }: TokenGateOptions): SessionGat
 /** Longest delay of a timer in Node. */
 const maxDelayMs = 2_147_483_647;
 
-/** Calls back at a time, which may be further away than a timer allows. */
+/** Calls back at the time `atMs`, which may be later than Node's longest timer. */
 function setDeadline(clock: Clock, atMs: number, callback: () => void): Disposable {
   let timer: Disposable;
   const arm = () => {

@@ -6,7 +6,8 @@ import { watchSessions } from './watched-sessions.ts';
 
 const idleMs = 600_000;
 
-// Regression: after the clock was set back by an hour, connections stayed open for an hour after their session.
+// Regression: after the clock was set back by an hour, connections stayed open for an hour after the end of their
+// session.
 it('watched sessions: end in time after the clock was set back', async () => {
   const timers = createTestClock();
   let setBackMs = 0;

@@ -11,7 +11,7 @@ import { sessionKey } from '@voucher-gateway/schema/session';
 export interface WatchedSessions extends Disposable {
   /** Calls back once when the session ends, until disposed. */
   watch(identity: Identity, callback: () => void): Disposable;
-  /** Moves the session's deadline after activity. */
+  /** Extends the session's deadline after activity. */
   extend(sid: string, ttlMs: number): void;
   /** Ends the session. */
   end(sid: string): void;

@@ -7,8 +7,8 @@ import type { SharedOperation } from './shared-operation.ts';
 import type { Subscriber } from './subscriber.ts';
 
 /**
- * Returns the key by which the quota counts: the user. Without a user in the token, or without a token, it is the
- * client's address.
+ * Returns the key under which the quota counts a subscription: the user, or the client's address if no token names a
+ * user.
  */
 function holderOf({ identity, clientAddress }: GatewayContext): string {
   return identity?.userId || ` anonymous ${groupAddress(clientAddress)}`;
@@ -64,7 +64,8 @@ export class ActiveSubscription implements Subscription {
   #goLive(subscriber: Subscriber, resumePoint: ResumePoint | null): void {
     if (this.#hasEnded) return;
     const { endedWith } = this.#shared;
-    // A reload may have retired the operation after the subscription was admitted, for example during catch-up.
+    // A reload of the supergraph may have retired the operation since the subscription was admitted, for example during
+    // catch-up.
     if (endedWith) return void subscriber.end(endedWith);
     this.#context = new LiveContext(this.#context);
     subscriber.onLive?.();
@@ -90,7 +91,7 @@ export class ActiveSubscription implements Subscription {
         const json = await shared.execute(event, this.#context, planned);
         signal.throwIfAborted();
         subscriber.next(json, event.cursor);
-        // Backpressure: waiting for a slow consumer leaves its missed events in the store, and not in memory.
+        // Backpressure: the missed events of a slow consumer stay in the store instead of in memory.
         await Promise.race([subscriber.flushed(), left]);
       },
       goLive: (sent, cursor) => {

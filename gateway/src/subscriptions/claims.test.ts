@@ -39,7 +39,7 @@ describe('subscription', () => {
     await using ctx = await openTestSubscriptions();
     const { subscribe, publish } = ctx;
     const operationName = query.includes('subscription A') ? 'B' : undefined;
-    // Bob sends the same operation. The two subscriptions must not share a fan-out.
+    // Bob sends the same operation as Ann. The two subscriptions must not share a fan-out.
     const bob = await subscribe(query, { customer: 'bob', variables, operationName });
     const ann = await subscribe(query, { variables, operationName });
     await publish(moveTo('Secret', { customer: 'bob', parcel: 'bobs' }));

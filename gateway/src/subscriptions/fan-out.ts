@@ -6,9 +6,9 @@ import { findLastToExpire, type UpstreamToken } from '../federation/upstream-tok
 import type { RootFieldResult } from './plan/execute-event.ts';
 import type { Subscriber } from './subscriber.ts';
 
-/** An event that is to be executed and sent to all members. */
+/** An event that a fan-out executes and sends to its members, the subscribers. */
 export interface FanOutEvent {
-  /** The message's id. A member that has already received it is skipped. */
+  /** The message's id. A member that has already received the message is skipped. */
   id: string | null;
   result: RootFieldResult;
   /**
@@ -33,23 +33,23 @@ export interface ResumePoint {
 
 /** Functions that all fan-outs of an operation share. */
 export interface FanOutOptions {
-  /** Opens the source of events, for the first member. */
+  /** Opens the source of events when the first member joins. */
   open(fanOut: FanOut): Disposable;
   /** Executes an event. Returns the GraphQL result as JSON; synchronously if nothing is fetched. */
   execute(result: RootFieldResult, context: GatewayContext): string | Promise<string>;
-  /** Returns the errors that members are sent when an event can't be executed, or when too many events wait. */
+  /** Converts a failure to the errors that members get. */
   formatErrors(error: unknown): readonly GraphQLFormattedError[];
   /** Called when the last member has left, or the fan-out has ended. */
   onEnd(fanOut: FanOut): void;
 }
 
-/** Limits of the queue in which events wait while other subgraphs respond for an earlier event. */
+/** Limits of the queue in which events wait while an earlier event needs responses from subgraphs. */
 const mostWaiting = 1_000;
 const mostWaitingBytes = 4_194_304;
 
 /**
- * The fan-out of one subscription to all subscribers of the same identity. Each event is executed once and serialised
- * once for all of them, in order.
+ * The fan-out of one subscription operation to all subscribers with the same identity: its members. Each event is
+ * executed once and serialised once for all members, in order.
  *
  * The queue of waiting events is bounded. When the queue is full, the members end with a retryable error, and can
  * resume after their last event.
@@ -57,7 +57,7 @@ const mostWaitingBytes = 4_194_304;
 export class FanOut {
   /** The identity key of all members. Subgraphs respond the same to clients with equal keys. */
   readonly identityKey: string;
-  /** The value of the claim that the topic field matches. It is the same for all members. */
+  /** The value of the members' claim, which the message's field named by `@topic(match:)` must equal. */
   readonly claimValue: string;
   readonly #options: FanOutOptions;
   readonly #members = new Set<FanOutMember>();
@@ -78,7 +78,7 @@ export class FanOut {
   }
 
   /**
-   * Sends all later events to the subscriber, until disposed.
+   * Adds a subscriber, which gets all later events. Disposing the returned value removes the subscriber.
    *
    * @param resumePoint what the subscriber has already received; null if it did not resume
    */
@@ -118,7 +118,7 @@ export class FanOut {
     this.#source = null;
   }
 
-  /** Returns that token of the members which expires last. */
+  /** Returns the members' token that expires last. */
   token(): UpstreamToken {
     return findLastToExpire(
       Array.from(this.#members, ({ context: { authorization, identity } }) => ({
@@ -128,7 +128,6 @@ export class FanOut {
     );
   }
 
-  /** Opens the source of events. */
   openSource(): void {
     if (this.#hasEnded || this.#source) return;
     try {
@@ -141,14 +140,14 @@ export class FanOut {
     }
   }
 
-  /** Ends the fan-out at once and discards the waiting events. */
+  /** Ends the fan-out immediately and discards the waiting events. */
   end(errors?: readonly GraphQLFormattedError[]): void {
     const members = [...this.#members];
     this.#close();
     for (const { subscriber } of members) subscriber.end(errors);
   }
 
-  /** Ends the fan-out after the waiting events. */
+  /** Ends the fan-out after the waiting events have been sent. */
   complete(): void {
     if (this.#isAnswering) {
       this.#waiting ??= new WaitingEvents();
@@ -257,7 +256,7 @@ class WaitingEvents {
   readonly #events: { next: Waiting; bytes: number }[] = [];
   #bytes = 0;
 
-  /** Returns false if the queue is full. A single event of any size is accepted. */
+  /** Returns false if the queue is full. An empty queue accepts an event of any size. */
   add(next: NonNullable<Waiting>): boolean {
     const { result, bytes = JSON.stringify(result).length } = next.event;
     const isEmpty = this.#events.length === 0;

@@ -5,9 +5,9 @@ import type { GatewayContext } from '../context.ts';
 const ofTheSession: ReadonlySet<string> = new Set(['sid', 'iat', 'exp', 'nbf', 'jti']);
 
 /**
- * Creates the identity key of a client: a hash of everything that subgraphs learn about the client. It covers the
- * claims without those of the session, or the token itself if the gateway does not verify tokens. So clients with equal
- * keys can share a response.
+ * Creates the identity key of a client: a hash of everything that subgraphs learn about the client. The hash covers
+ * forwarded headers and all claims except those of the session. If the gateway does not verify tokens, the hash covers
+ * the token instead of claims. Clients with equal keys can share a response.
  */
 export function createIdentityKey({ identity, authorization, headers = [] }: GatewayContext): string {
   if (!identity && authorization === null && headers.length === 0) return '';

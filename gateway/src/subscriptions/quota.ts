@@ -1,13 +1,13 @@
 import { CodedError } from '@voucher-gateway/platform/errors';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 
-/** Limits how many subscriptions each holder, a user or an address, has at once. */
+/** Limits the concurrent subscriptions of each holder: a user, or the address of anonymous clients. */
 export interface Quota {
   /** The number of subscriptions of all holders. */
   readonly taken: number;
   /** Counts one more subscription of the holder. Throws CodedError RATE_LIMITED if the holder has reached the limit. */
   take(holder: string): void;
-  /** Counts one subscription of the holder less. */
+  /** Subtracts one subscription from the holder's count. */
   give(holder: string): void;
 }
 

@@ -44,8 +44,8 @@ describe('reload', () => {
     let answered = 0;
     const bothAnswered = Promise.withResolvers<void>();
     for (let index = 0; index < count; index += 1) {
-      // Every second subscription selects a field that the next supergraph lacks. Every fourth subscription has an
-      // operation of its own.
+      // Every second subscription selects a field that the next supergraph lacks. Half of the subscriptions have an
+      // operation of their own, because of their variable `p`.
       const field = index % 2 === 0 ? 'place' : 'note';
       const text = `subscription ($p: ID) { moved(parcel: $p) { node { id ${field} } } }`;
       const variables = { p: index % 4 < 2 ? String(index) : 'p1' };
@@ -106,8 +106,8 @@ describe('reload', () => {
           codes[customer] = errors?.[0]?.extensions?.code;
           subscription[Symbol.dispose]();
           sent.release();
-          // The loop blocks for 10 ms, so that Eve's subscription goes live before the reload ends the next
-          // subscription.
+          // Blocks the event loop for 10 ms. The reload then yields, and Eve's subscription goes live before the next
+          // one ends.
           for (const startedAtMs = performance.now(); performance.now() - startedAtMs < 10; );
         },
         flushed: sent.wait,

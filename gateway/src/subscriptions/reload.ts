@@ -21,13 +21,15 @@ export interface ReloadOptions {
   log: Log;
 }
 
-/** Attempts to plan an operation. Planning fails while the planner thread is busy or being replaced. */
+/**
+ * Maximum number of attempts to plan an operation. Planning fails while the planner thread is busy or being replaced.
+ */
 const planAttempts = 6;
 
 /**
- * Prepares active subscriptions for another supergraph. It opens the feeds and plans every operation before the switch,
- * so that the switch itself is quick. Operations that are invalid in the next supergraph end with
- * SUBSCRIPTION_SCHEMA_RELOAD.
+ * Prepares active subscriptions for another supergraph. It opens the topic feeds and plans every operation before the
+ * switch to the other supergraph, so that the switch is quick. Operations that are invalid in the next supergraph end
+ * with SUBSCRIPTION_SCHEMA_RELOAD.
  */
 export async function prepareReload(options: ReloadOptions): Promise<Preparation> {
   const { next, topicFields, running, feeds, formatter, log } = options;
@@ -82,7 +84,8 @@ export async function prepareReload(options: ReloadOptions): Promise<Preparation
 }
 
 /**
- * Creates the function that plans operations with the next supergraph. It returns an Error for an invalid operation.
+ * Creates the function that plans operations with the next supergraph. For an invalid operation, that function returns
+ * an Error.
  */
 function createReplanner(next: Federation) {
   const plans = new Map<string, ReturnType<Federation['planner']['plan']>>();

@@ -36,7 +36,9 @@ export interface SharedOperationEnvironment {
   onUnused(shared: SharedOperation): void;
 }
 
-/** One subscription operation with its query plan, and one fan-out for each group of identical subscribers. */
+/**
+ * One subscription operation with its query plan, and one fan-out for each group of subscribers with the same identity.
+ */
 export class SharedOperation {
   #operation: Operation;
   /** Identifies the operation among those of the same document, by its name and variables. */
@@ -162,7 +164,7 @@ export class SharedOperation {
   }
 
   /**
-   * Returns how the next supergraph changes the operation. It has no side effects.
+   * Returns how the next supergraph changes the operation. Has no side effects.
    *
    * @param next the operation as planned with the next supergraph, or the error of planning it
    */
@@ -202,7 +204,7 @@ export class SharedOperation {
     this.#endedWith = errors;
   }
 
-  /** Ends the subscriptions of a retired operation, a few with each step of the iteration. */
+  /** Ends the subscriptions of a retired operation. Each step of the iteration ends one fan-out or one subscriber. */
   *end(): Iterable<void> {
     const errors = this.#endedWith ?? undefined;
     for (const fanOut of [...this.#fanOuts.values()]) yield fanOut.end(errors);
@@ -214,9 +216,9 @@ export class SharedOperation {
 export type OperationChange =
   /** The source of events stays the same. */
   | { kind: 'keep'; operation: Operation; planned: TopicSubscription | UpstreamSubscription }
-  /** Events come from a subgraph, and the request to it changes, or another subgraph serves the field. */
+  /** Events come from a subgraph. Either the request to the subgraph changes, or another subgraph serves the field. */
   | { kind: 'move'; operation: Operation; planned: TopicSubscription | UpstreamSubscription }
-  /** The operation becomes invalid, or its topic changes. */
+  /** The operation ends: it is invalid, its `@topic` changes, or more of its fields are hidden. */
   | { kind: 'end' };
 
 /**
@@ -258,8 +260,8 @@ class TopicFeedListener implements TopicListener {
 }
 
 /**
- * Whether the next supergraph hides a field that was not hidden before. The clients' grants were read by the earlier
- * rules, so that it is unknown which clients may see the field.
+ * Whether the next supergraph hides a field that was not hidden before. It is unknown which subscribers may see the
+ * field, because their grants were read by the rules of the previous supergraph.
  */
 function hidesMore({ plan: { hiddenFields: before = [] } }: Operation, { plan: { hiddenFields = [] } }: Operation) {
   return hiddenFields.some((field) => !before.includes(field));

@@ -17,7 +17,7 @@ export interface SharedOperations {
 export function createSharedOperations(
   environment: Omit<SharedOperationEnvironment, 'onUsed' | 'onUnused'>,
 ): SharedOperations {
-  /** The keys are text and then name, because a reload changes neither. */
+  /** Operations by the document's text, then by `name`. A reload changes neither. */
   const byText = new Map<string, Map<string, SharedOperation>>();
   const running = new Set<SharedOperation>();
   const withRegistry: SharedOperationEnvironment = {

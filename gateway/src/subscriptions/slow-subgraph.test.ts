@@ -46,7 +46,7 @@ describe('subscription', () => {
     await publish(moveTo('Vinh', { customer: 'bob', recipient: { id: 'bob' } }));
     expect(await bob.next()).toEqual([{ data: { moved: { node: { recipient: { name: 'name of bob' } } } } }]);
     expect(fetches).toBe(3);
-    // One of the equal operations unsubscribes, and the other ones continue.
+    // One of the equal subscriptions ends, and the others continue.
     await equal[0]?.stop();
     await publish(moveTo('Hanoi'));
     expect(await equal[1]?.next()).toEqual(first);

@@ -8,7 +8,7 @@ import type { MessageBounds } from './topic/message-buffer.ts';
 import { openRecentMessages, type RecentMessages } from './topic/recent-messages.ts';
 import { createTopicScan, type TopicScan } from './topic/topic-scan.ts';
 
-/** The two sources of a topic's events. */
+/** The two sources of a topic's events: recent messages in memory, and scans of the topic for older messages. */
 export interface TopicFeed {
   readonly recent: RecentMessages;
   readonly scan: TopicScan;

@@ -14,7 +14,7 @@ export function encodeWithinLimit(
   maxBufferedBytes: number,
 ): string | Buffer | null {
   if (bufferedBytes === 0 && text.length <= shortText) return text;
-  // If Node can't write a string at once, it keeps the string and three bytes per character. A Buffer takes less
+  // If Node can't write a string immediately, it keeps the string and three bytes per character. A Buffer takes less
   // memory.
   const bytes = Buffer.from(text);
   return bufferedBytes === 0 || bufferedBytes + bytes.length <= maxBufferedBytes ? bytes : null;
@@ -36,10 +36,10 @@ export interface SlowConsumer {
 
 /** Limits the total of buffered bytes over all connections of this process. */
 export interface SendBudget {
-  /** Buffered bytes of all connections, as last noted. */
+  /** Buffered bytes of all connections, as last recorded by `note`. */
   readonly waitingBytes: number;
   /**
-   * Notes a connection's buffered bytes. While the total exceeds the budget, the connection with the most buffered
+   * Records a connection's buffered bytes. While the total exceeds the budget, the connection with the most buffered
    * bytes is dropped.
    */
   note(consumer: SlowConsumer, waitingBytes: number): void;

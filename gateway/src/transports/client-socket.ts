@@ -22,9 +22,9 @@ export interface SocketHandler {
 /**
  * A client's socket. The listeners' state is in this object, so that all sockets share the same listener functions.
  *
- * Messages are written at once, and the bytes that a slow consumer leaves buffered are counted. Reading from the client
- * pauses while half of the limit is buffered, or while one of its operations waits for its turn. A client that reads
- * nothing at all also answers no ping, so that the keep-alive drops it.
+ * Messages are written immediately, and the bytes that a slow consumer has not read yet are counted. The socket is not
+ * read while more than half of the limit is buffered, or while an operation of the client waits in a queue. A client
+ * that reads nothing does not answer pings either, so the keep-alive drops it.
  */
 export class ClientSocket extends WebSocket implements SlowConsumer {
   /** Handles the socket's messages; null if the connection was rejected. */
@@ -34,9 +34,9 @@ export class ClientSocket extends WebSocket implements SlowConsumer {
   limits: SendLimits | null = null;
   /** Size of the last text that was larger than the limit, until the buffer is empty again. */
   #oversizedBytes = 0;
-  /** Number of the socket's operations that wait for their turn. */
+  /** Number of the socket's operations that wait in a queue. */
   #readingPauses = 0;
-  /** True while a pending callback will update the budget when the buffer is empty. */
+  /** True while a pending flush will update the budget. */
   #isWatched = false;
 
   /** Sends a text, or closes the socket with 1013 if too many bytes are already buffered. Never throws. */
@@ -63,7 +63,7 @@ export class ClientSocket extends WebSocket implements SlowConsumer {
   }
 
   /**
-   * Pauses reading from the client while one of its operations waits for its turn. Returns the function that ends the
+   * Pauses reading from the client while one of its operations waits in a queue. Returns the function that ends the
    * pause.
    */
   pauseReading(): () => void {

@@ -23,7 +23,7 @@ export interface ConnectionClient {
 
 /** A counted connection. Disposing stops counting it. */
 export interface OpenConnection extends Disposable {
-  /** Counts the connection as that of a signed-in client from now on. */
+  /** From now on, the connection no longer counts as anonymous. */
   signIn(): void;
 }
 
@@ -39,10 +39,10 @@ export interface OpenConnections {
    */
   tryAdd(client: ConnectionClient, close: Close): OpenConnection | null;
   /**
-   * Closes all connections, spread over `windowMs` so that clients do not all reconnect at once. At least a hundred per
-   * second are closed. Connections that are added during the drain are closed at once.
+   * Closes all connections, spread over `windowMs` so that clients do not all reconnect at the same time. At least a
+   * hundred per second are closed. Connections that are added during the drain are closed immediately.
    *
-   * @param answerWithinMs time after the window for running operations, before `force` aborts. Default: 5 s
+   * @param answerWithinMs time that running operations have after the window, before `force` aborts. Default: 5 s
    */
   drain(windowMs: number, answerWithinMs?: number): Promise<void>;
 }

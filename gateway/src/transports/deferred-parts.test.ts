@@ -214,7 +214,7 @@ describe('deferred parts', () => {
     subscription.unsubscribe();
   });
 
-  // Regression: parts waited for a slow client as fetched data, which nothing counted.
+  // Regression: parts for a slow client waited in memory, and the send budget did not count them.
   it('are counted against the send budget while a client does not read them', async () => {
     const bytes = 24 * 1_048_576;
     const name = 'x'.repeat(bytes);

@@ -22,9 +22,9 @@ export function countHttpAnswers(app: FastifyInstance, budget: SendBudget): void
  */
 export function countAnswer(response: ServerResponse, text: string, budget: SendBudget): string | Buffer {
   if (text.length < largeAnswer) return text;
-  // The bytes are noted later, because only after the response is written it is known how many are buffered.
+  // The number of buffered bytes is known only after the response is written, so it is recorded later.
   setImmediate(() => noteUntilRead(response, budget));
-  // Node buffers a string that it can't write at once, plus three bytes per character. A Buffer takes less memory.
+  // Node buffers a string that it can't write immediately, plus three bytes per character. A Buffer takes less memory.
   return Buffer.from(text);
 }
 

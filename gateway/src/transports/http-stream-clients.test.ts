@@ -107,7 +107,7 @@ describe('http streams', () => {
   });
 
   it('answer urql’s queries as JSON, its subscriptions as events', async () => {
-    // Regression: urql's queries were answered as streams, with which its persisted queries do not work.
+    // Regression: urql's queries were answered as streams, but urql's persisted queries do not work with streams.
     let touches = 0;
     let touch: KeyValue['touch'] | undefined;
     await using gateway = await startTestGateway({

@@ -7,7 +7,7 @@ import { createHold, holdCaughtUp } from '../testing/hold.ts';
 import { startSubgraph } from '../testing/servers/subgraph.ts';
 import { move, moved } from '../testing/supergraphs/moves.ts';
 
-/** Returns the key of a token's stored session. */
+/** Returns a token's session in the form in which the session store has it. */
 function sessionOf(authorization: string): string {
   const [header, payload] = authorization
     .split(/[ .]/)

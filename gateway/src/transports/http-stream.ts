@@ -59,7 +59,7 @@ export class HttpStream implements Subscriber, SlowConsumer {
     });
   }
 
-  /** Sends a subscription's results, until it ends, its session ends, or the client disconnects. */
+  /** Sends a subscription's results, until the subscription or the client's session ends, or the client disconnects. */
   subscribe(subscription: Subscription, identity: Identity | null): FastifyReply {
     const { gate } = this.#options;
     // If the client has disconnected, the stream is already released.
@@ -133,7 +133,8 @@ export class HttpStream implements Subscriber, SlowConsumer {
   #write(text: string): void {
     const { raw } = this.#reply;
     if (raw.destroyed || raw.writableEnded || text === '') return;
-    // All parts of an answer together are limited by MAX_RESPONSE_BYTES.
+    // The result of a query or mutation needs no buffer limit, because MAX_RESPONSE_BYTES limits all its parts
+    // together.
     const maxBufferedBytes = this.#state === 'answering' ? Number.POSITIVE_INFINITY : this.#options.maxBufferedBytes;
     const bufferedBytes = raw.writableLength;
     const encoded = encodeWithinLimit(text, bufferedBytes, maxBufferedBytes + this.#oversizedBytes);

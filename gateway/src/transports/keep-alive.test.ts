@@ -5,7 +5,7 @@ import { createKeepAlive } from './keep-alive.ts';
 
 const everyMs = 12_000;
 
-/** Creates a socket whose client answers pings, or does not. */
+/** Creates a socket. The parameter `answers` sets whether its client answers pings. */
 function openSocket(sockets: Set<ClientSocket>, pings: number[], answers: boolean) {
   const socket = Object.assign(new EventEmitter(), {
     awaitsPong: false,
@@ -22,7 +22,7 @@ function openSocket(sockets: Set<ClientSocket>, pings: number[], answers: boolea
   return socket;
 }
 
-/** Creates sockets on vitest's fake timers. Until it is disposed, real timers do not run. */
+/** Creates sockets on vitest's fake timers. Until the returned value is disposed, real timers do not run. */
 function setUp({ answering, silent = 0 }: { answering: number; silent?: number }) {
   vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval', 'Date'] });
   const sockets = new Set<ClientSocket>();

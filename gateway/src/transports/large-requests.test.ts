@@ -39,8 +39,8 @@ async function startHolding() {
     },
     release: hold.release,
     /**
-     * Waits until the expected number of requests wait in the store and another client was answered. Resolves with the
-     * number that wait.
+     * Waits until `atOnce` requests wait for the session store, and another client was answered. Resolves with the
+     * number of requests that wait for the store.
      */
     async countHeld() {
       await arrived.promise;

@@ -37,7 +37,7 @@ describe('Accept header', () => {
     ['multipart/mixed;boundary=-;subscriptionSpec=1.0, text/event-stream', 'multipart', 'events'],
     ['multipart/mixed;subscriptionSpec=1.0;q=0.5, text/event-stream;q=0.6', 'events', 'events'],
     ['multipart/mixed', null, 'json'],
-    // order, then quality
+    // order and quality
     ['text/event-stream, application/json', 'events', 'events'],
     ['application/json, text/event-stream', 'events', 'json'],
     ['text/event-stream;q=0.9, application/json', 'events', 'json'],

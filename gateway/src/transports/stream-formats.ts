@@ -69,14 +69,14 @@ const lastPayload = (errors: readonly GraphQLFormattedError[]) => JSON.stringify
 const deferredFailure = (errors: readonly GraphQLFormattedError[]) => `${part(lastPayload(errors))}--\r\n`;
 
 /**
- * Multipart HTTP for a result in parts (`@defer`), in the form of 2022-08-24.
+ * Multipart HTTP for a result in parts (`@defer`), in the format `deferSpec=20220824`.
  *
  * @see https://github.com/graphql/graphql-over-http/blob/main/rfcs/IncrementalDelivery.md
  */
 export const deferredMultipart: StreamFormat = {
   contentType: 'multipart/mixed;boundary="graphql";deferSpec=20220824',
   opening: delimiter,
-  // The protocol has no part without a result. The time-outs of subgraphs limit how long the stream may be idle.
+  // The protocol has no keep-alive part. The time-outs of subgraphs limit how long the stream may be idle.
   keepAlive: '',
   next: part,
   complete: '--\r\n',
@@ -84,7 +84,7 @@ export const deferredMultipart: StreamFormat = {
   goAway: deferredFailure,
 };
 
-/** Server-Sent Events for a result in parts (`@defer`): also the last payload of a failed one has `hasNext`. */
+/** Server-Sent Events for a result in parts (`@defer`): the last payload of a failed result also has `hasNext`. */
 export const deferredServerSentEvents: StreamFormat = {
   ...serverSentEvents,
   fail: (errors) => next(lastPayload(errors), null) + complete,
@@ -92,7 +92,9 @@ export const deferredServerSentEvents: StreamFormat = {
 
 /** The formats that an Accept header selects, by type of operation. */
 export interface AcceptedFormats {
-  /** The format of a query or mutation with `@defer`: the preferred stream that can have parts; null if none is named. */
+  /**
+   * The format of a query or mutation with `@defer`: the preferred stream with parts; null if the header names none.
+   */
   deferred: StreamFormat | null;
   /** The format of a subscription: the stream that the header prefers; null if the header names no stream. */
   subscription: StreamFormat | null;

@@ -15,7 +15,7 @@ import { type AcceptedFormats, negotiateFormats } from './stream-formats.ts';
 export interface HttpStreamsOptions extends OperationServices, HttpStreamOptions {
   /** Whether a web page of this origin may call the gateway. */
   allowsOrigin(origin: string | undefined, host?: string): boolean;
-  /** Creates the context of a request. The argument `authorization` replaces the header. */
+  /** Creates the context of a request. The argument `authorization` is used if the request has no such header. */
   contextOf(
     request: FastifyRequest,
     reply: FastifyReply,
@@ -31,11 +31,11 @@ const sentOperation = z.object({
 });
 
 /**
- * Serves operations as streams in one HTTP response, depending on the Accept header. Subscriptions are sent as
- * `text/event-stream` (Server-Sent Events) or `multipart/mixed;subscriptionSpec=…`. Queries and mutations are sent as
- * Server-Sent Events if the header prefers these to JSON. With `@defer` they are sent in parts, as Server-Sent Events or
- * `multipart/mixed;deferSpec=20220824`, if the header names one of these. Any other request is passed to the next
- * handler.
+ * Serves an operation as a stream in one HTTP response, if the Accept header selects a stream. Subscriptions are sent
+ * as `text/event-stream` (Server-Sent Events) or `multipart/mixed;subscriptionSpec=…`. Queries and mutations are sent
+ * as Server-Sent Events if the header prefers this format to JSON. Queries and mutations with `@defer` are sent in
+ * parts, as Server-Sent Events or `multipart/mixed;deferSpec=20220824`, if the header names one of these formats. Any
+ * other request is passed to the next handler.
  *
  * Errors before the stream starts are sent as JSON with the HTTP status of their code. A browser's EventSource can not
  * set headers, so a GET may have the token as `access_token`. The header `Last-Event-ID` has the cursor after which the
@@ -97,7 +97,7 @@ export function addHttpStreams(app: FastifyInstance, options: HttpStreamsOptions
   }
 }
 
-/** Wraps a query or mutation as a subscription with one result, or with its parts. */
+/** Wraps a query or mutation as a subscription. It sends one result, or with `@defer` several parts. */
 function wrapAnswer(
   operations: Operations,
   operation: Operation,
@@ -109,7 +109,7 @@ function wrapAnswer(
     const result = await operations.execute(operation, context);
     subscriber.next(operation.plan.hasDeferred ? stringifyPrimary(result) : stringify(result), null);
     if (hasLeft || !result.deferred) return;
-    // Parts do not wait for a slow client: the send budget counts bytes that are written, but not fetched data.
+    // Parts are also written to a slow client. If they waited, the send budget would not count their data.
     for await (const chunk of result.deferred.chunks) {
       if (hasLeft) return;
       subscriber.next(stringifyChunk(chunk), null);

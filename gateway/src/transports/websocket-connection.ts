@@ -19,7 +19,7 @@ import { type OperationConnection, SocketOperation } from './websocket-operation
 /** Options that all connections share. */
 export interface ConnectionOptions extends OperationServices {
   formatter: ResultFormatter;
-  /** Operations wait here until they may start. */
+  /** Limits the operations that start per turn of the event loop. */
   turns: LoopTurns;
   largeRequests: LargeRequests;
   /** Time-out for `connection_init`, after which the socket is closed with 4408. */
@@ -29,8 +29,8 @@ export interface ConnectionOptions extends OperationServices {
 }
 
 /**
- * Running operations may finish within this time after the session has ended. Otherwise the client of `signOut`, which
- * ends the session, would get no result.
+ * Time that running operations have to finish after the session has ended. Without it, a client would get no result of
+ * `signOut`, because this mutation ends the session.
  */
 const answerWithinMs = 1_000;
 
@@ -50,11 +50,11 @@ export class SocketConnection implements SocketHandler, OperationConnection {
   #identity: Identity | null = null;
   #authorization: string | null = null;
   #watch: Disposable | null = null;
-  /** Operations by the id that the client has chosen for each. */
+  /** Operations by the id that the client has chosen. */
   #operations: Map<string, SocketOperation> | null = null;
   /**
-   * Number of operations that are being executed, including those that the client has completed. Live subscriptions do
-   * not count.
+   * Number of operations with running work, even if the client has already completed them. Live subscriptions do not
+   * count.
    */
   #working = 0;
   #subscriptions = 0;
@@ -260,7 +260,7 @@ export class SocketConnection implements SocketHandler, OperationConnection {
     return this.#socket.flushed();
   }
 
-  /** Ends all subscriptions at once, gives running operations a short time to finish, and closes. */
+  /** Ends all subscriptions immediately, gives running operations a short time to finish, and closes the socket. */
   #endSession(): void {
     if (this.#state === 'session ended') return;
     this.#state = 'session ended';

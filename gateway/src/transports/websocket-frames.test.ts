@@ -35,7 +35,7 @@ const query = fc.constantFrom(
   'query A { hello } query B { hello }',
   '{ __schema { types { name } } }',
 );
-/** Generates ids. Most are one of a few, so that ids collide, and some are arbitrary. */
+/** Generates ids. Most come from a short list, so that ids collide. The others are arbitrary. */
 const id = fc.oneof(
   { weight: 8, arbitrary: fc.constantFrom('1', '2', '__proto__', 'constructor') },
   fc.string({ unit: 'binary', maxLength: 60 }),
@@ -104,7 +104,7 @@ function textFrame(each: string): Frame {
   return { opcode: 1, isFinal: true, reserved: 0, payload: Buffer.from(each).subarray(0, 65_535) };
 }
 
-/** Sends frames after a handshake, then closes in one of several ways. Resolves when the server has seen the end. */
+/** Sends frames after a handshake, then closes in one of several ways. Resolves when the client's socket is closed. */
 async function send(gateway: TestGateway, bytes: readonly Buffer[], how: 'end' | 'reset'): Promise<void> {
   const { hostname, port } = new URL(gateway.url);
   const socket = connect({ port: Number(port), host: hostname });
@@ -116,7 +116,7 @@ async function send(gateway: TestGateway, bytes: readonly Buffer[], how: 'end' |
   );
   await once(socket, 'data');
   for (const each of bytes) if (!socket.destroyed) socket.write(each);
-  // Waits for the response to the last message. When it arrives, everything before it has been handled.
+  // Discards the responses.
   socket.on('data', () => {});
   if (how === 'reset') await new Promise((resolve) => socket.write(frame(pingFrame), resolve));
   if (how === 'reset') socket.resetAndDestroy();
@@ -126,9 +126,7 @@ async function send(gateway: TestGateway, bytes: readonly Buffer[], how: 'end' |
 const pingFrame: Frame = { opcode: 9, isFinal: true, reserved: 0, payload: new Uint8Array() };
 const closeFrame: Frame = { opcode: 8, isFinal: true, reserved: 0, payload: new Uint8Array([3, 232]) };
 
-/**
- * Records errors that would have ended the gateway's process. In this test the gateway runs in the process of the test.
- */
+/** Records errors that would have ended the gateway's process. The gateway runs in the test's process. */
 function watchFaults() {
   const faults: unknown[] = [];
   const onFault = (error: unknown) => void faults.push(error);

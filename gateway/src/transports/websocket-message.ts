@@ -44,8 +44,8 @@ function parseJson(text: string): unknown {
 }
 
 /**
- * Reads the value of `authorization`, a key in any case, from the payload of `connection_init`. Null if there is no
- * such key.
+ * Reads the value of the key `authorization`, in upper or lower case, from the payload of `connection_init`. Null if
+ * there is no such key.
  */
 export function readAuthorization(parameters: Readonly<Record<string, unknown>> | undefined): string | null {
   for (const [name, value] of Object.entries(parameters ?? {})) {

@@ -10,7 +10,7 @@ import { startTestGateway } from '../testing/gateway.ts';
 import { createOpenConnections } from './connections.ts';
 import { attachWebSocket, type WebSocketOptions } from './websocket.ts';
 
-/** Starts a server for upgrades that are refused. It has no services for an upgraded socket. */
+/** Starts a server for tests of refused upgrades. The server has no services for upgraded sockets. */
 async function startServer() {
   await using releases = new AsyncDisposableStack();
   const log = createMemoryLog();
@@ -129,8 +129,8 @@ describe('websocket', () => {
   });
 
   it('leaves requests that offer another protocol to HTTP', async () => {
-    // Regression: clients that offer an upgrade to HTTP/2 (Java's client does without TLS) got 404 for each request, or
-    // 405 at /graphql.
+    // Regression: clients that offer an upgrade to HTTP/2 got 404 for each request, or 405 at /graphql. Java's client
+    // offers it without TLS.
     await using gateway = await startTestGateway();
     const offer = { connection: 'Upgrade, HTTP2-Settings', upgrade: 'h2c', 'http2-settings': 'AAMAAABk' };
     const call = request(gateway.graphqlUrl, {

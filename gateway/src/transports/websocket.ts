@@ -31,10 +31,10 @@ export interface WebSocketOptions extends Omit<ConnectionOptions, 'formatter' | 
 /**
  * Serves GraphQL over WebSocket (`graphql-transport-ws`): queries, mutations and subscriptions.
  *
- * `connection_init` may have the payload `{"authorization": "Bearer <token>"}`, the key in any case, `Bearer` optional.
- * Without a token the client is anonymous. A socket is closed with 4403 for an invalid token and at the end of its
- * session. It is closed with 1013 if the session store can't be reached, a connection limit is reached, or the client
- * is a slow consumer.
+ * `connection_init` may have the payload `{"authorization": "Bearer <token>"}`. The key may be in any case, and
+ * `Bearer` is optional. Without a token the client is anonymous. A socket is closed with 4403 for an invalid token and
+ * at the end of its session. It is closed with 1013 if the session store can't be reached, a connection limit is
+ * reached, or the client is a slow consumer.
  *
  * During the drain a socket is closed with 1001 once its queries and mutations have finished, so that its client
  * reconnects. New sockets are refused. Disposing closes all remaining sockets.
@@ -72,7 +72,7 @@ export function attachWebSocket(options: WebSocketOptions): AsyncDisposable {
   };
 
   const onUpgrade = (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    // The path is cut at the question mark, because `new URL` throws for an invalid path.
+    // The path is cut at the question mark instead of parsed, because `new URL` throws for an invalid path.
     if (request.url?.split('?', 1)[0] !== path) return refuseUpgrade(socket, '404 Not Found');
     if (!allowsOrigin(request)) return refuseUpgrade(socket, '403 Forbidden');
     if (connections.isDraining) return refuseUpgrade(socket, '503 Service Unavailable');
@@ -104,11 +104,11 @@ const refusedWithinMs = 1_000;
 
 function refuseUpgrade(socket: Duplex, status: string): void {
   const timer = setTimeout(() => socket.destroy(), refusedWithinMs);
-  // After an upgrade request, Node no longer listens for errors of the socket, so that a reset would be an unhandled
-  // error event.
+  // After an upgrade request, Node no longer listens for errors of the socket, so a reset would be an unhandled error
+  // event.
   socket.on('error', () => socket.destroy());
   socket.once('close', () => clearTimeout(timer));
-  // Discards everything that the client still sends. Unread data would hide the end of the socket.
+  // Discards everything that the client still sends. With unread data, the socket would not report its end.
   socket.resume();
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }

@@ -12,8 +12,8 @@ export function toRootFieldResult({ topicField }: TopicSubscription, message: To
 }
 
 /**
- * Whether a message is for this subscriber: its `match` field equals the subscriber's claim, which authorises the
- * subscriber, and its other fields equal the arguments.
+ * Whether a message is for this subscriber. The field named by `@topic(match:)` must equal the subscriber's claim: this
+ * is the authorisation. The fields that the client's arguments name must equal the arguments.
  */
 export function matchesSubscriber(planned: TopicSubscription, claimValue: string, value: Value): boolean {
   if (value[planned.topicField.match] !== claimValue) return false;
@@ -32,7 +32,7 @@ function textOf(value: unknown): string | null {
   }
 }
 
-/** Whether the service that owns the topic has published this message again. It may be a duplicate. */
+/** Whether the producer has marked the message as republished. Such a message may be a duplicate. */
 export function isRepublished({ headers }: TopicMessage): boolean {
   return headers.repeat === 'true';
 }

@@ -23,7 +23,7 @@ export interface TopicField {
    * itself.
    */
   isEdge: boolean;
-  /** The connection of Query that has the stored events; null if the field can't be resumed. */
+  /** The Query field that returns a connection with the stored events; null if the subscription can't be resumed. */
   replay: ReplayField | null;
 }
 
@@ -31,7 +31,10 @@ export interface ReplayField {
   field: string;
   /** Types of the connection's arguments, by name. */
   arguments: ReadonlyMap<string, string>;
-  /** Whether the connection has the field `storedThrough`: the topic positions through which its store has consumed. */
+  /**
+   * Whether the connection has the field `storedThrough`: for each partition, the position up to which the store has
+   * consumed.
+   */
   hasPositions: boolean;
 }
 

@@ -59,12 +59,12 @@ const readAgainAfterMs = 1_000;
  * 1. STORED sends stored pages. The store reports the topic positions that it had consumed before it read its rows.
  * 2. SCAN reads the topic after those positions, until all following messages are among the recent messages in memory.
  *    If retention has removed messages, the store is read again (STORED).
- * 3. RECENT sends the recent messages, after the tail has caught up with the topic, so that later messages are newer
- *    than all stored rows. If messages that are still needed were evicted, SCAN follows again.
+ * 3. RECENT sends the recent messages. Before it, the tail reads to the topic's end, so that messages which arrive
+ *    later are newer than all stored rows. If needed messages were evicted from memory, SCAN follows again.
  * 4. LIVE follows when no message is left.
  *
- * The store consumes out of order, so that its rows may be newer than its positions. So SCAN and RECENT skip topic
- * messages that were sent as rows (`stored`). They do this up to the topic's end at the time when the store was read.
+ * The store consumes out of order, so it may have rows of messages after its positions. Therefore SCAN and RECENT skip
+ * messages that were already sent as rows (`stored`), until they first reach the topic's end.
  *
  * If the store does not know the cursor, the topic is searched for the cursor's message, which the store may not have
  * consumed yet.
@@ -80,8 +80,8 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
       nullIfUnknownCursor(error);
       const slice = await findUnstored(options);
       if (slice) return { name: 'SCAN', positions: {}, stored: null, slice };
-      // If the topic no longer has the cursor's message, the store must have it by now. If the store does not either,
-      // the cursor is unknown.
+      // The topic does not have the cursor's message. If the message ever existed, the store has it by now; else this
+      // read throws CURSOR_INVALID.
       return { name: 'STORED', page: await readStoredPage(after) };
     }
   };
@@ -99,8 +99,8 @@ class CatchUpRun {
   /** Cursor of the last event that was sent. */
   #cursor: string;
   /**
-   * Ids of sent events that the topic may still deliver. Of stored rows, only those of the last page are kept: earlier
-   * rows are skipped by position.
+   * Ids of sent events that the topic may still deliver. The set has the ids of the last stored pages only, because
+   * `StoredRange` recognises earlier rows.
    */
   #sent = new Set<string>();
 

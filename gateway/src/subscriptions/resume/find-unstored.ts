@@ -8,9 +8,9 @@ import type { ReadStoredPage } from './stored-page.ts';
 
 /** A subscription that resumes after a cursor, and the sources of its events. */
 export interface ResumeOptions {
-  /** The current plan of the subscription: the supergraph may be reloaded during catch-up. */
+  /** Returns the subscription's current plan. A reload of the supergraph during catch-up replaces the plan. */
   planned(): TopicSubscription;
-  /** Value of the subscriber's claim, which the `match` field must equal. */
+  /** Value of the subscriber's claim, which the message's field named by `@topic(match:)` must equal. */
   claimValue: string;
   recent: RecentMessages;
   scan: TopicScan;
@@ -20,8 +20,8 @@ export interface ResumeOptions {
 }
 
 /**
- * Reads the messages after a cursor from the topic, for a cursor that the store does not know yet: the store may lag
- * behind the client. Returns null if the topic also lacks the cursor's message.
+ * Reads the messages after a cursor from the topic, because a store that lags behind the client does not know the
+ * cursor yet. Returns null if the topic does not have the cursor's message either.
  */
 export async function findUnstored(options: ResumeOptions): Promise<Slice | null> {
   const { planned, claimValue, recent, scan, readStoredPage, after } = options;
@@ -33,8 +33,8 @@ export async function findUnstored(options: ResumeOptions): Promise<Slice | null
   const inRecent = await findAfter(id, {}, async (from) => recent.after(from, match, claimValue));
   if (inRecent) return inRecent;
   const from = recent.toCurrentTopic(storedThrough);
-  // The recent messages include everything after these positions, so that a scan would also not find the cursor. This
-  // prevents clients from causing scans by invented cursors.
+  // The recent messages include everything after these positions, so a scan would not find the cursor either. Without
+  // this check, clients could cause scans with invented cursors.
   if (recent.hasAllAfter(from)) return null;
   return findAfter(id, from, (positions) => scan.read(positions, match, claimValue));
 }

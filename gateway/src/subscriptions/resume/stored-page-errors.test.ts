@@ -37,7 +37,7 @@ describe('resume: a stored page', () => {
   };
   const failed = (extensions?: object) => ({ data: null, errors: [{ message: secret, extensions }] });
 
-  // Regression: the client got this error of the gateway's query as BAD_USER_INPUT, with the subgraph's message.
+  // Regression: for an error in the gateway's query, the client got BAD_USER_INPUT with the subgraph's message.
   it.each([
     ['an error without a code', undefined],
     ['an internal error', { code: 'INTERNAL_SERVER_ERROR' }],

@@ -4,8 +4,8 @@ import { GraphQLError } from 'graphql';
 import type { SubgraphError } from '../../execution/subgraph/subgraph-response.ts';
 
 /**
- * Public error codes that, in the response for a stored page, are about the gateway's query and not about the client's
- * request.
+ * Public error codes that the client does not get for a stored page: they are about the gateway's query, not about the
+ * client's request.
  */
 const aboutOurQuery: ReadonlySet<string> = new Set<PublicErrorCode>([
   'GRAPHQL_PARSE_FAILED',
@@ -24,10 +24,11 @@ const aboutOurQuery: ReadonlySet<string> = new Set<PublicErrorCode>([
 const message = 'What is stored can not be read at the moment; subscribe again with the same cursor.';
 
 /**
- * Converts a subgraph's error for a stored page. An error with a public code is returned unchanged. Any other error is
- * replaced by a retryable one, so that the client keeps its cursor, which is valid.
+ * Converts a subgraph's error for a stored page. A public error about the client's request is returned unchanged. Any
+ * other error is replaced by a retryable error, so that the client keeps its valid cursor.
  *
- * @param sent the arguments of the client; BAD_USER_INPUT is public only if it names one of them
+ * @param sent the arguments of the client; BAD_USER_INPUT is about the client's request only if it names one of these
+ *   arguments
  */
 export function unreadablePage(error: SubgraphError, sent: Readonly<Record<string, unknown>>): Error {
   const { code, argument } = error.extensions ?? {};

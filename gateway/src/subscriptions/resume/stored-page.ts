@@ -14,7 +14,7 @@ import { invalidPage, unreadablePage } from './stored-page-errors.ts';
 export interface StoredPage {
   /** The plan of the subscription at the time when the rows were read. A reload may have replaced it since. */
   planned: TopicSubscription;
-  /** For each partition, the topic position through which the store had consumed before it read the rows. */
+  /** For each partition, the position up to which the store had consumed the topic before it read the rows. */
   storedThrough: Positions;
   edges: StoredEdge[];
   hasNextPage: boolean;
@@ -53,7 +53,7 @@ export interface StoredPageReaderOptions {
 
 /**
  * Creates the function that reads stored pages from the connection named by `@topic(replay:)`, with the subscriber's
- * identity. It selects the same fields of each edge as the primary fetch.
+ * identity. The query selects the same fields of each edge as the plan's primary fetch.
  */
 export function createStoredPageReader({
   planned,
@@ -101,8 +101,8 @@ function asFailedResponse(error: unknown): SubgraphResponse {
 }
 
 /**
- * Reads the page from a response. Throws if the page does not match the connection's type, or if its end cursor is
- * again `after`.
+ * Reads the page from a response. Throws if the page does not match the connection's type, or if it announces another
+ * page without a new end cursor.
  */
 function readConnection(connection: Connection, planned: TopicSubscription, after: string): StoredPage {
   const { topicField } = planned;

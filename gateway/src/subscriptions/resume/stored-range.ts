@@ -18,8 +18,8 @@ export class StoredRange {
   }
 
   /**
-   * Returns the messages after the cursor. A partition is in the order of the feed, so that no message needs a check
-   * after the partition's first message beyond the cursor.
+   * Returns the messages after the cursor. The rows have the order of the partition, so each partition is checked only
+   * until its first message after the cursor.
    */
   async skipStored(messages: readonly TopicMessage[]): Promise<readonly TopicMessage[]> {
     const cursorId = decodeCursor(this.#cursor)?.id ?? null;

@@ -7,9 +7,9 @@ export interface MessageBounds {
 }
 
 /**
- * A bounded buffer of a topic's last messages, indexed by field value. Adding a message takes constant time. A look-up
- * takes time only for the messages that it finds, because thousands of clients look up messages after a gateway's
- * restart.
+ * A bounded buffer of a topic's last messages, indexed by field value. Adding a message takes constant time. The time
+ * of a look-up depends only on the number of messages that it finds, because thousands of clients look up messages
+ * after a gateway's restart.
  */
 export class MessageBuffer {
   readonly #bounds: MessageBounds;
