@@ -1,7 +1,7 @@
 import { listItems } from '@voucher-gateway/platform/process/config';
 import { z } from 'zod';
 
-/** Allows every origin. */
+/** The entry of ALLOWED_ORIGINS that allows every origin. */
 export const anyOrigin = '*';
 
 /**
@@ -48,7 +48,7 @@ export function originPolicy({
     if (origin === undefined || allowed.has(origin) || allowed.has(anyOrigin)) return true;
     if (!URL.canParse(origin)) return false;
     const url = new URL(origin);
-    // This gateway serves the page itself, such as the playground.
+    // The page is from this gateway itself, for example the playground.
     if (host !== undefined && url.host === host) return true;
     return (
       ALLOWED_ORIGINS === undefined &&

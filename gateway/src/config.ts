@@ -15,7 +15,6 @@ import { z } from 'zod';
 import { allowedOrigins } from './allowed-origins.ts';
 import { forwardedHeaders } from './forwarded-headers.ts';
 
-/** Settings of the gateway. */
 export const gatewaySettings = z.object({
   ...commonSettings,
   PORT: port(8080).describe('Port to listen on'),

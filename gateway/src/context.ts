@@ -2,7 +2,7 @@ import type { CodedError } from '@voucher-gateway/platform/errors';
 import type { Identity } from '@voucher-gateway/platform/identity/token-verifier';
 import type { Trace } from './trace.ts';
 
-/** The client of an operation. */
+/** The context of an operation: its client and its request. */
 export interface GatewayContext {
   /** Null for an anonymous request, or if the token was refused. */
   identity: Identity | null;
@@ -17,14 +17,14 @@ export interface GatewayContext {
    */
   authorization: string | null;
   requestId: string;
-  /** The client's address, as seen through trusted proxies. */
+  /** The client's address. Behind a trusted proxy, it is read from X-Forwarded-For. */
   clientAddress: string;
   /** Other headers of the client that subgraphs get, as alternating names and values. Default: none. */
   readonly headers?: readonly string[] | undefined;
   /** Called with the headers of each subgraph's response. */
   readonly onSubgraphHeaders?: ((headers: Readonly<Record<string, string | string[] | undefined>>) => void) | undefined;
   /**
-   * Called if the response depends on the client, or must not be cached. This overrides the caching headers of
+   * Called if the response depends on the client, or must not be cached. The call overrides the caching headers of
    * subgraphs.
    */
   readonly restrictCaching?: ((to: 'private' | 'no-store') => void) | undefined;
@@ -35,7 +35,7 @@ export interface GatewayContext {
    * During the wait a WebSocket is not read, so that its client can't send further operations.
    */
   readonly onWait?: () => () => void;
-  /** Counts a large request against the limit of `LargeRequests`. Disposed when the execution starts. */
+  /** The place of a large request in `LargeRequests`. It is disposed when the execution starts. */
   readonly place?: Disposable | undefined;
   /** Records the requests to subgraphs. Set only if the client requested the query plan (setting QUERY_PLANS). */
   readonly trace?: Trace | undefined;

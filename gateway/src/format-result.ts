@@ -12,7 +12,7 @@ export interface FormattedResult {
   extensions?: unknown;
 }
 
-/** Creates the functions that format results and errors for clients. They mask internal errors. */
+/** Creates the functions that format results and errors for clients. The functions mask internal errors. */
 export function createResultFormatter(log: Log) {
   const format = createErrorFormatter(log);
   const formatErrors = (errors: readonly GraphQLError[]): readonly GraphQLFormattedError[] =>

@@ -8,7 +8,7 @@ export function subgraphUrlSetting(name: string): string {
   return `SUBGRAPH_${name.toUpperCase().replace(/\W/g, '_')}_URL`;
 }
 
-/** The setting with the URL of a subgraph's own subscriptions, such as `SUBGRAPH_USER_SUBSCRIPTIONS_URL`. */
+/** The setting with the URL for subscriptions at a subgraph, such as `SUBGRAPH_USER_SUBSCRIPTIONS_URL`. */
 export function subscriptionsUrlSetting(name: string): string {
   return subgraphUrlSetting(name).replace(/_URL$/, '_SUBSCRIPTIONS_URL');
 }

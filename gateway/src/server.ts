@@ -44,8 +44,8 @@ export interface GatewayOptions {
   /** GraphQL URLs of the subgraphs, by name. */
   subgraphUrls: Readonly<Record<string, string>>;
   /**
-   * URLs at which subgraphs serve subscriptions themselves, by name: `ws:` for graphql-ws, `http:` for Server-Sent
-   * Events. Default: the subgraph's URL, over graphql-ws.
+   * URLs at which subgraphs serve Subscription fields without `@topic`, by name: `ws:` for graphql-ws, `http:` for
+   * Server-Sent Events. Default: the subgraph's URL, over graphql-ws.
    */
   subscriptionUrls?: Readonly<Record<string, string>>;
   /** Time-outs of calls to subgraphs in milliseconds, by name. Default: SUBGRAPH_TIMEOUT. */
@@ -129,8 +129,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
           createPlanner({ ...planner, sleepAfterMs: config.NODE_ENV === 'production' ? sleepAfterMs : null })),
     }),
   );
-  // Aborts the calls to subgraphs after the drain, when no client waits for them any more, and before the wait for
-  // running operations.
+  // Aborts the calls to subgraphs after the drain, because no client waits for them any more. The wait for running
+  // operations comes next.
   releases.defer(sources.abort);
   const work = releases.use(createStopStage({ withinMs: stopLimits.workMs, log }));
   const gate = work.use(await openGate({ config, keyValue, topics, clock, log }));

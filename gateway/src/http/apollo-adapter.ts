@@ -123,7 +123,7 @@ interface Outcome {
   statusOf(code: string): number;
 }
 
-/** Carries data that is already JSON text through Apollo Server. */
+/** Data of a result as JSON text. Apollo Server passes the object on without reading it. */
 class JsonData {
   readonly json: string;
 
@@ -148,8 +148,8 @@ function stringifyResult({ data, extensions, ...rest }: FormattedExecutionResult
 
 /** Describes the plan of an operation and its requests to subgraphs, for a client that requests the query plan. */
 async function describeExecution(plan: Plan, { fetches }: Trace) {
-  // The package is loaded on first use. This thread needs it for nothing else, because the planner runs in another
-  // thread.
+  // The package is loaded on first use. This thread needs the package for nothing else, because the planner runs in
+  // another thread.
   const { prettyFormatQueryPlan } = await import('@apollo/query-planner');
   return { fetches, queryPlan: prettyFormatQueryPlan(plan).split('\n') };
 }
@@ -194,7 +194,7 @@ function toGraphqlErrors(error: unknown, statusOf: (code: string) => number): re
   });
 }
 
-/** Converts a thrown value to a GraphQL error. A coded error keeps its code; the formatter masks any other. */
+/** Converts a thrown value to a GraphQL error. A coded error keeps its code; the formatter masks any other error. */
 function toGraphqlError(error: unknown): GraphQLError {
   if (error instanceof GraphQLError) return error;
   const coded = publicError(error);

@@ -13,7 +13,7 @@ export interface Caching {
   vary: ReadonlySet<string>;
 }
 
-/** Caches must understand ages up to this one (RFC 9111 section 1.2.2). */
+/** The largest age that caches must understand (RFC 9111 section 1.2.2). */
 const maxAgeSeconds = 2_147_483_648;
 
 /** The caching of a response that must not be stored. */

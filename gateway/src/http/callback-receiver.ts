@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { LRUCache } from 'lru-cache';
 
-/** A request that a receiver has got. */
+/** A request that a callback receiver has received. */
 interface ReceivedRequest {
   id: string;
   at: string;
-  /** The headers of Standard Webhooks, and those that describe the body. */
+  /** Only the headers in `shownHeaders`. */
   headers: Record<string, string>;
   body: string;
 }
@@ -20,7 +20,8 @@ const shownHeaders = ['webhook-id', 'webhook-timestamp', 'webhook-signature', 'c
 
 /**
  * Adds a callback receiver for development: `POST /receivers/<id>` stores a request, and `GET` of the same path returns
- * the last requests, newest first. The page chooses a random UUID as id. Anyone who knows the id may read the requests.
+ * the last requests, newest first. The web page chooses a random UUID as id. Anyone who knows the id may read the
+ * requests.
  *
  * The gateway keeps at most 100 receivers, 20 requests per receiver, 32 KiB per request and 16 MiB in total. A receiver
  * is removed an hour after its last request. If other receivers need the space, the least recently used receivers are

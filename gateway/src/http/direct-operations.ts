@@ -115,8 +115,8 @@ export function createDirectOperations(options: DirectOperationsOptions): Direct
 }
 
 /**
- * Creates the function that returns the media type of a result; null for a request that may be for a stream. Results
- * are cached, because clients send few different headers.
+ * Creates the function that returns the media type of a result; null if the header selects a stream or another media
+ * type. Results are cached, because clients send few different headers.
  */
 function createDirectTypes(): (accept: string | undefined) => string | null {
   const answerTypeOf = createAnswerTypes();
@@ -134,8 +134,8 @@ function createDirectTypes(): (accept: string | undefined) => string | null {
 }
 
 /**
- * Reads a body of this many bytes. If the client disconnects before its end, `onBody` is not called, because nobody
- * waits for a response.
+ * Reads a body of this many bytes. If the client disconnects before the body's end, `onBody` is not called, because
+ * nobody waits for a response.
  */
 function collectBody(request: IncomingMessage, bytes: number, onBody: (body: Buffer) => void): void {
   let chunks: Buffer[] | null = null;

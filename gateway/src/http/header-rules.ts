@@ -7,13 +7,13 @@ import { type Caching, notAtAll, ownOnly, readCaching, strictest, writeCacheCont
 export interface HeaderRules {
   /** Lower-case names of request headers that subgraphs get. */
   request: readonly string[];
-  /** Whether cookies that subgraphs set are passed on. */
+  /** Whether cookies of subgraphs are passed on to clients. */
   cookies: boolean;
-  /** Whether the strictest `cache-control` of the subgraphs is passed on. */
+  /** Whether the strictest `cache-control` of the called subgraphs is passed on to clients. */
   caching: boolean;
 }
 
-/** The headers of one HTTP request that are passed on, in both directions. */
+/** The headers that are passed on for one HTTP request: from the client to subgraphs, and back. */
 export interface PassedHeaders extends Pick<GatewayContext, 'headers' | 'onSubgraphHeaders' | 'restrictCaching'> {
   /** Adds the headers of the subgraphs' responses to the client's response. */
   applyTo(reply: FastifyReply): void;
@@ -26,7 +26,7 @@ export function createHeaderRules({
   caching,
 }: HeaderRules): ((request: IncomingMessage) => PassedHeaders) | null {
   if (names.length === 0 && !cookies && !caching) return null;
-  /** Request headers that subgraphs get from the client, so that their responses may depend on these headers. */
+  /** Request headers that subgraphs get from the client. The subgraphs' responses may depend on these headers. */
   const variesBy = new Set([...names, 'authorization']);
   return ({ headers: sent }) => {
     const setCookies: string[] = [];

@@ -63,7 +63,10 @@ export interface KnownHandlerOptions {
   answerOther(request: FastifyRequest, reply: FastifyReply): Promise<unknown>;
 }
 
-/** Creates the handler of `/graphql`. It answers known operations, and leaves all other requests to Apollo Server. */
+/**
+ * Creates the handler of `/graphql`. It answers operations whose plan is cached, and leaves all other requests to
+ * Apollo Server.
+ */
 export function createKnownHandler({ known, contextOf, answerOther }: KnownHandlerOptions) {
   const answerTypeOf = createAnswerTypes();
   return async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {

@@ -34,7 +34,7 @@ export interface RequestContexts {
   create(exchange: RequestExchange, token?: string): MaybePromise<GatewayContext>;
   /** Keeps a context for later handlers of the request. */
   keep(request: IncomingMessage, context: MaybePromise<GatewayContext>): void;
-  /** Returns the kept context, or creates and keeps one. A context for the argument `token` is not kept. */
+  /** Returns the kept context, or creates and keeps one. A context that is created with a `token` is not kept. */
   of(exchange: RequestExchange, token?: string): MaybePromise<GatewayContext>;
   /** Returns the headers that a request passes on, if `create` has read them. */
   passedBy(request: IncomingMessage): PassedHeaders | undefined;

@@ -20,8 +20,8 @@ const keySetSchema = z.object({
 
 /**
  * Serves the public keys with which receivers verify callbacks. The keys belong to another service, but only the
- * gateway can be reached from outside. The gateway fetches the keys at most once per minute. While that service does
- * not respond, the gateway serves the last keys that it has fetched.
+ * gateway can be reached from outside. The gateway fetches the keys at most once per minute, or once per second after a
+ * failure. While that service does not respond, the gateway serves the last keys that it has fetched.
  */
 export function addWebhookKeys(
   app: FastifyInstance,
@@ -29,7 +29,7 @@ export function addWebhookKeys(
 ): void {
   const lines = createRepeatedLines(log);
   let keySet: string | null = null;
-  /** Whether the keys were fetched within the last minute. */
+  /** Whether a fetch ended less than a minute ago, or less than a second ago if it failed. */
   let isFresh = false;
   let fetching: Promise<void> | null = null;
   /** Whether the last fetch failed. After a failure, requests get the known keys and do not wait for the next fetch. */

@@ -47,9 +47,9 @@ export interface ComplexityOptions {
 /**
  * Measures an operation before it is validated. Unknown fields count as scalars.
  *
- * Each fragment is measured once, and its measurements are added at each spread, so that the time is linear in the
- * text's length. If the field around a spread sets the size of the fragment's lists (`@listSize`), the fragment is
- * measured once per size. A recursive spread counts as nothing, because validation refuses the operation.
+ * Each fragment is measured once, and its measurements are added at each spread, so the time is linear in the text's
+ * length. If the field around a spread sets the size of the fragment's lists (`@listSize`), the fragment is measured
+ * once per size. A recursive spread counts as nothing, because validation refuses the operation.
  */
 export function measureComplexity(options: ComplexityOptions): Complexity {
   const { schema, operation } = options;
@@ -71,7 +71,7 @@ type SizedFields = { names: readonly string[]; size: number };
 
 function createMeasure(options: ComplexityOptions): Measure {
   const { schema, costs, fragments, operation, variables, onVisit } = options;
-  // The key is the fragment's name and the list size at its spread.
+  // Measurements of fragments, by the fragment's name and the list size at its spread.
   const measured = new Map<string, Figures>();
   const open = new Set<string>();
   const defaults = new Map(

@@ -27,9 +27,9 @@ export interface KnownDocument {
   readonly mayDefer: boolean;
 }
 
-/** Caches of one supergraph for documents, complexities and plans, each bounded in bytes. */
+/** The caches of one supergraph for documents and plans, each bounded in bytes. */
 export interface Documents {
-  /** Whether the document with this text is cached. Does not count as a use. */
+  /** Whether the document with this text is cached. Does not count as a use for eviction. */
   isKnown(text: string): boolean;
   /** Returns the cached document with this text. */
   find(text: string): KnownDocument | undefined;

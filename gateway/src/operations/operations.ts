@@ -182,8 +182,8 @@ export function createOperations({
 }
 
 /**
- * Returns a request's text and its hash. A request with only a hash has the persisted text; a request without a hash
- * has null.
+ * Returns a request's text, and its persisted-query hash or null. If the request has only the hash, the text comes from
+ * the persisted queries.
  */
 function readText({ query, extensions }: OperationRequest, persistedQueries: PersistedQueries) {
   const hash = persistedQueryHash(extensions);

@@ -18,7 +18,7 @@ export class SegmentedCache<V extends object> {
     this.#again = new LRUCache({ maxSize: maxBytes - this.#onceBytes, sizeCalculation });
   }
 
-  /** Whether the key has a value. Does not count as a use. */
+  /** Whether the key has a value. Does not count as a use for eviction. */
   has(key: string): boolean {
     return this.#again.has(key) || this.#once.has(key);
   }

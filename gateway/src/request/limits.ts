@@ -23,12 +23,12 @@ export type LimitName = keyof OperationLimits | 'values' | 'nesting' | 'introspe
 
 /**
  * Limit of nested brackets in a document, and of nesting in its variables. Parsers and serialisers recurse, so deeper
- * nesting could exceed the stack. A test proves that this depth does not.
+ * nesting could exceed the stack. A test proves that this depth is safe.
  */
 export const maxNesting = 200;
 
 /**
- * An operation may return this many values per unit of MAX_COST. They are limited, because writing values blocks the
+ * An operation may return this many values per unit of MAX_COST. The limit exists because writing values blocks the
  * event loop.
  */
 const valuesPerCost = 5;

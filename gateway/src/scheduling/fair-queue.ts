@@ -101,8 +101,8 @@ export class FairQueue<Item> {
   }
 
   /**
-   * Moves a requester to the list of its new size. A size changes only by one, so that the largest size is found
-   * without a search.
+   * Moves a requester to the list of its new size. A size changes only by one, so the largest size is found without a
+   * search.
    */
   #resize(requester: Requester<Item>, size: number): void {
     this.#ofSize(requester.size).remove(requester.ofSize);

@@ -11,7 +11,7 @@ export interface LoopWork {
   requester: Requester;
   /** Memory that the caller takes while it waits. */
   bytes: number;
-  /** Estimated time of later work that counts against the share as well. Default: 0. */
+  /** Estimated time of later work that also counts against the share. Default: 0. */
   followingMs?: number;
 }
 

@@ -15,7 +15,7 @@ const shortTurnMs = 4;
 
 /**
  * Starts a few operations per turn of the event loop, and requesters take turns. If one requester sends a thousand
- * operations at once, an operation of another requester waits for only a few of them.
+ * operations at the same time, an operation of another requester waits for only a few of them.
  */
 export interface LoopTurns {
   /** Returns whether the operation may start now, which is the usual case. Unlike `enter`, it creates no promise. */

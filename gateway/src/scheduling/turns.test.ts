@@ -5,7 +5,7 @@ import WebSocket from 'ws';
 import { startTestGateway } from '../testing/gateway.ts';
 
 const many = 100;
-// The loopback interface has all addresses of 127.0.0.0/8, so that two clients can have different addresses.
+// The loopback interface has all addresses of 127.0.0.0/8, so two clients can have different addresses.
 const [crowd, single] = ['127.0.0.2', '127.0.0.3'];
 
 describe('http', () => {

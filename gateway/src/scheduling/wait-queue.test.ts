@@ -69,8 +69,7 @@ describe('wait queue', () => {
     expect([queue.shift()?.name, queue.size]).toEqual(['a2', 0]);
   });
 
-  // Regression: under overload each entry waited almost until its client's time-out, so that every response came too
-  // late.
+  // Regression: under overload each entry waited almost until its client's time-out, so every response came too late.
   it('serves the newest entry of a requester first, once the oldest is overdue', () => {
     const { queue, add } = setUp({ newestFirstAfterMs: 0 });
     for (const name of ['a1', 'a2', 'b1', 'a3']) add(name);

@@ -3,11 +3,11 @@ import { groupAddress } from '@voucher-gateway/platform/http/client-address';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 import { FairQueue } from './fair-queue.ts';
 
-/** The source of a request, for fair queueing. */
+/** The client of a waiting request. */
 export interface Requester {
   /**
-   * Requests with the same name share their turns, so that one client with many operations does not delay other
-   * clients.
+   * Requests with the same name belong to one requester. Requesters take turns, so a client with many operations does
+   * not delay other clients.
    */
   name: string;
   /** Aborts when the request is no longer needed. */
@@ -41,7 +41,7 @@ export interface WaitQueueOptions {
   newestFirstAfterMs?: number;
   /** Maximum number of entries; with 0, no entry may wait. Default: 10,000. */
   maxWaiting?: number;
-  /** Maximum bytes of all entries; a larger entry is refused at once. Default: 128 MiB. */
+  /** Maximum bytes of all entries; a larger entry is rejected immediately. Default: 128 MiB. */
   maxWaitingBytes?: number;
 }
 
@@ -54,7 +54,7 @@ export interface Waiting {
 }
 
 /**
- * How often per time-out the queue looks for expired entries. Most entries wait only briefly, so a timer per entry
+ * Number of searches for expired entries per `waitTimeoutMs`. Most entries wait only briefly, so a timer per entry
  * would cost too much.
  */
 const looksPerTimeout = 20;

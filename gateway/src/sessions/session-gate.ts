@@ -110,7 +110,7 @@ export async function createSessionGate({
   };
 }
 
-/** Whether a stored session belongs to the token: both have the same user and signing key. */
+/** Whether a stored session belongs to the token: the user and the signing key must be equal. */
 function isSessionOf(stored: string, { userId, kid }: Identity): boolean {
   try {
     const session = sessionSchema.parse(JSON.parse(stored));

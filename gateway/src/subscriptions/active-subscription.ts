@@ -39,7 +39,7 @@ export class ActiveSubscription implements Subscription {
   #hasEnded = false;
 
   /**
-   * @param claimValue value of the claim that messages must match
+   * @param claimValue value of the subscriber's claim, which messages must match
    * @throws CodedError RATE_LIMITED
    */
   constructor(shared: SharedOperation, claimValue: string, context: GatewayContext, quota: Quota) {
@@ -51,7 +51,7 @@ export class ActiveSubscription implements Subscription {
     this.#quota = quota;
   }
 
-  /** Makes `start` send missed events first. Call it before `start`. */
+  /** Makes `start` send missed events before new events. Call it before `start`. */
   resumeWith(missed: CatchUp): void {
     this.#missed = missed;
   }

@@ -23,7 +23,7 @@ export interface FanOutEvent {
   isDuplicate?: (context: GatewayContext, cursor: string | null) => Promise<boolean>;
 }
 
-/** What a resumed subscriber has received when it goes live. */
+/** What a resuming subscriber has already received when it goes live. */
 export interface ResumePoint {
   /** Ids of events that the subscriber has received, and that the topic may still deliver. */
   sent: Set<string>;
@@ -55,7 +55,7 @@ const mostWaitingBytes = 4_194_304;
  * resume after their last event.
  */
 export class FanOut {
-  /** The identity key of all members. Subgraphs respond the same to clients with equal keys. */
+  /** The identity key of all members. Subgraphs give the same response to clients with equal keys. */
   readonly identityKey: string;
   /** The value of the members' claim, which the message's field named by `@topic(match:)` must equal. */
   readonly claimValue: string;
@@ -156,8 +156,8 @@ export class FanOut {
   }
 
   /**
-   * Executes this event and then the waiting events, in order. It is synchronous as long as no event needs a fetch.
-   * Never throws.
+   * Executes this event and then the waiting events, in order. The method is synchronous as long as no event needs a
+   * fetch. Never throws.
    */
   #answerFrom(first: Waiting | undefined): void {
     try {

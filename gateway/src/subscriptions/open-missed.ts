@@ -23,7 +23,7 @@ export interface MissedOptions {
 }
 
 /**
- * Opens the events that a subscriber has missed.
+ * Opens the catch-up on the events that a subscriber has missed.
  *
  * @throws CodedError BAD_USER_INPUT for a field without stored events; the errors of `openCatchUp`
  */

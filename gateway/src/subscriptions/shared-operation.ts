@@ -23,7 +23,6 @@ import type { Subscriber } from './subscriber.ts';
 import { bytesOf, idOf, type TopicMessage } from './topic/message.ts';
 import type { RecentMessages, TopicListener } from './topic/recent-messages.ts';
 
-/** The collaborators of shared operations. */
 export interface SharedOperationEnvironment {
   formatter: ResultFormatter;
   log: Log;
@@ -37,11 +36,12 @@ export interface SharedOperationEnvironment {
 }
 
 /**
- * One subscription operation with its query plan, and one fan-out for each group of subscribers with the same identity.
+ * A subscription operation that equal requests share. It has one query plan, and one fan-out for each group of
+ * subscribers with the same identity.
  */
 export class SharedOperation {
   #operation: Operation;
-  /** Identifies the operation among those of the same document, by its name and variables. */
+  /** Identifies the operation among the operations of its document: its name, variables and plan variant as text. */
   readonly name: string;
   /** Subscribers that are not live yet. */
   readonly catchingUp = new Set<Subscriber>();
@@ -116,7 +116,7 @@ export class SharedOperation {
     return fanOut.join(subscriber, context, resumePoint);
   }
 
-  /** Executes an event. Returns the GraphQL result as JSON, or a promise of it if the plan has fetches. */
+  /** Executes an event. Returns the GraphQL result as JSON, or a promise of the JSON if the plan has fetches. */
   execute(
     event: RootFieldResult,
     context: GatewayContext,

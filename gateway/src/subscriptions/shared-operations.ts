@@ -6,7 +6,7 @@ import { SharedOperation, type SharedOperationEnvironment } from './shared-opera
 export interface SharedOperations {
   readonly running: ReadonlySet<SharedOperation>;
   /**
-   * Returns the operation that equal requests share, or creates it. It is kept while it has subscriptions.
+   * Returns the operation that equal requests share, or creates it. An operation is kept while it has subscriptions.
    *
    * @param variables the coerced variables, without the cursor, so that resuming subscribers share the operation
    * @throws CodedError for an operation that can't be planned

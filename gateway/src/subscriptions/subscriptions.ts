@@ -38,8 +38,8 @@ export interface Subscriptions extends AsyncDisposable {
    */
   subscribe(operation: Operation, context: GatewayContext, options?: { after?: string | null }): Promise<Subscription>;
   /**
-   * Prepares for another supergraph: opens the feeds of its fields, and plans every active subscription with it. A
-   * subscription that is invalid in the next supergraph ends with SUBSCRIPTION_SCHEMA_RELOAD.
+   * Prepares for another supergraph: opens the topic feeds of its fields, and plans every active subscription with it.
+   * A subscription that is invalid in the next supergraph ends with SUBSCRIPTION_SCHEMA_RELOAD.
    *
    * @throws Error for a field that can't be served
    */
@@ -62,7 +62,10 @@ export interface SubscriptionsOptions {
   maxPerUser?: number;
 }
 
-/** Starts one tail per topic that the supergraph's Subscription fields name. */
+/**
+ * Creates the core. For each topic that a Subscription field names, it starts one tail: a reader of the topic's new
+ * messages.
+ */
 export async function createSubscriptions({
   federation,
   topics,

@@ -17,8 +17,8 @@ export interface TopicFeed {
 /** The feeds of all topics that the supergraph's Subscription fields name, one per topic. */
 export interface TopicFeeds extends AsyncDisposable {
   /**
-   * Returns the feed of a topic. Throws for a topic that no field names, and TOPICS_UNAVAILABLE (retryable) until a
-   * broker has responded.
+   * Returns the feed of a topic. Throws an Error for a topic that no field names. Throws TOPICS_UNAVAILABLE (retryable)
+   * until a broker has responded.
    */
   get(topic: string): TopicFeed;
   /** Opens the feeds of new topics. `finish` closes the feeds of topics that `fields` do not name. */

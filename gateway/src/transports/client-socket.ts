@@ -20,7 +20,7 @@ export interface SocketHandler {
 }
 
 /**
- * A client's socket. The listeners' state is in this object, so that all sockets share the same listener functions.
+ * A client's socket. To save memory, all sockets share the same listener functions, whose state is in this object.
  *
  * Messages are written immediately, and the bytes that a slow consumer has not read yet are counted. The socket is not
  * read while more than half of the limit is buffered, or while an operation of the client waits in a queue. A client
@@ -32,7 +32,7 @@ export class ClientSocket extends WebSocket implements SlowConsumer {
   /** True from a ping until its pong. */
   awaitsPong = false;
   limits: SendLimits | null = null;
-  /** Size of the last text that was larger than the limit, until the buffer is empty again. */
+  /** Size of a buffered text that is larger than the limit; 0 if there is none. */
   #oversizedBytes = 0;
   /** Number of the socket's operations that wait in a queue. */
   #readingPauses = 0;
@@ -91,7 +91,7 @@ export class ClientSocket extends WebSocket implements SlowConsumer {
     this.terminate();
   }
 
-  /** Releases the socket's bytes from the budget, once the socket is closed. */
+  /** Stops counting the socket's bytes in the budget. Call it once the socket is closed. */
   release(): void {
     this.limits?.budget.note(this, 0);
     this.limits = null;

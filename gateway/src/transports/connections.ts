@@ -32,7 +32,7 @@ export interface OpenConnections {
   readonly count: number;
   readonly isDraining: boolean;
   /**
-   * Adds a connection. If a limit is reached, it logs the rejection and returns null.
+   * Adds a connection. If a limit is reached, the method logs the rejection and returns null.
    *
    * @param close called once during the drain. It asks the client to reconnect, closes the connection, and then
    *   resolves. It may wait for running operations until `force` aborts
@@ -40,7 +40,7 @@ export interface OpenConnections {
   tryAdd(client: ConnectionClient, close: Close): OpenConnection | null;
   /**
    * Closes all connections, spread over `windowMs` so that clients do not all reconnect at the same time. At least a
-   * hundred per second are closed. Connections that are added during the drain are closed immediately.
+   * hundred connections are closed per second. Connections that are added during the drain are closed immediately.
    *
    * @param answerWithinMs time that running operations have after the window, before `force` aborts. Default: 5 s
    */
@@ -49,7 +49,7 @@ export interface OpenConnections {
 
 const leastPerSecond = 100;
 
-/** The clock by which a drain is spread, in milliseconds. */
+/** The clock that a drain uses, in milliseconds. */
 export interface DrainTime {
   now(): number;
   sleep(durationMs: number): Promise<unknown>;

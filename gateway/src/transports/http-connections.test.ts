@@ -50,7 +50,7 @@ describe('HTTP connections of an address', () => {
     await new Promise<void>((resolve) =>
       third.socket.closed ? resolve() : third.socket.once('close', () => resolve()),
     );
-    // The loopback interface has all addresses of 127.0.0.0/8, so that a client can have another address.
+    // The loopback interface has all addresses of 127.0.0.0/8, so a client can have another address.
     expect((await server.open({ localAddress: '127.0.0.2' })).isAccepted).toBe(true);
     expect(server.log.text).toContain('"limit":"httpPerAddress"');
   });

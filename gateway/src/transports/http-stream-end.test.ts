@@ -120,8 +120,8 @@ describe('http streams', () => {
   });
 
   it('keep nothing of a client that left while the topic was read for its cursor', async () => {
-    // Regression: the stream was released before its subscription was admitted, so that nothing disposed the
-    // subscription. It counted against the quota until the process stopped.
+    // Regression: the stream was released before its subscription was admitted, so nothing disposed the subscription.
+    // The subscription counted against the quota until the process stopped.
     await using ctx = await startTestGateway();
     const caughtUp = holdCaughtUp(ctx.engines.topics);
     const gateway = await ctx.start();

@@ -36,9 +36,9 @@ export class HttpStream implements Subscriber, SlowConsumer {
   readonly #options: HttpStreamOptions;
   readonly #resources = new DisposableStack();
   #state: 'preparing' | 'started' | 'answering' = 'preparing';
-  /** Set during the drain: a stream that has not started yet ends as soon as it starts. */
+  /** True during the drain. A subscription that has not started yet then ends as soon as it starts. */
   #isGoingAway = false;
-  /** Size of the last text that was larger than the limit, until the buffer is empty again. */
+  /** Size of a buffered text that is larger than the limit; 0 if there is none. */
   #oversizedBytes = 0;
 
   /** @throws CodedError SERVICE_UNAVAILABLE (retryable) during the drain, or if a connection limit is reached */

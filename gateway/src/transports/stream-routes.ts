@@ -97,7 +97,7 @@ export function addHttpStreams(app: FastifyInstance, options: HttpStreamsOptions
   }
 }
 
-/** Wraps a query or mutation as a subscription. It sends one result, or with `@defer` several parts. */
+/** Wraps a query or mutation as a subscription. The subscription sends one result, or with `@defer` several parts. */
 function wrapAnswer(
   operations: Operations,
   operation: Operation,

@@ -186,7 +186,7 @@ export class SocketConnection implements SocketHandler, OperationConnection {
       if (operation.isWanted) operation.end(formatter.formatErrors(error));
     } finally {
       this.#working -= 1;
-      // The idle promise resolves later, so that the result is sent before the socket is closed.
+      // `#idle` resolves after this turn of the event loop, so that the result is sent before the socket is closed.
       if (this.#working === 0 && this.#idle) setImmediate(this.#idle.resolve);
     }
   }

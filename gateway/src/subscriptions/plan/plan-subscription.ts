@@ -80,8 +80,8 @@ export function planSubscription(
 }
 
 /**
- * Finds the variable that is used only as `after` of a topic-fed root field; null if there is none. Operations that
- * differ only in this variable share a fan-out once they are live.
+ * Finds the variable that is used only as `after` of a root field with `@topic`; null if there is none. Subscriptions
+ * that differ only in this variable share a fan-out once they are live.
  */
 export function afterVariable(
   topicFields: ReadonlyMap<string, TopicField>,

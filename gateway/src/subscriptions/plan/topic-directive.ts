@@ -19,8 +19,8 @@ export interface TopicField {
   /** Name of the claim in the subscriber's token. */
   claim: string;
   /**
-   * Whether the field returns an edge `{cursor node}` whose node is the message's value. Otherwise it returns the value
-   * itself.
+   * Whether the field returns an edge `{cursor node}` whose node is the message's value. If false, the field returns
+   * the value itself.
    */
   isEdge: boolean;
   /** The Query field that returns a connection with the stored events; null if the subscription can't be resumed. */
@@ -39,7 +39,7 @@ export interface ReplayField {
 }
 
 /**
- * Reads the topic-fed fields of a supergraph.
+ * Reads the Subscription fields with `@topic`.
  *
  * @throws Error if a field can't be served as its `@topic` says; the message names the field
  */

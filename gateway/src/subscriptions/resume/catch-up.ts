@@ -21,8 +21,8 @@ export interface CatchUpOptions extends ResumeOptions {
 /** The events that a subscriber missed. */
 export interface CatchUp {
   /**
-   * Sends the missed events in order, and the events that arrive during the catch-up, until none is left. Rejects when
-   * the signal aborts, or with TOPIC_RECREATED (retryable).
+   * Sends the missed events in order, and the events that arrive during the catch-up, until no event is left. Rejects
+   * when the signal aborts, or with TOPIC_RECREATED (retryable).
    */
   sendAll(target: CatchUpTarget): Promise<void>;
 }
@@ -54,17 +54,18 @@ type Phase =
 const readAgainAfterMs = 1_000;
 
 /**
- * Opens the events after a cursor, without gaps or duplicates, in four phases:
+ * Opens the catch-up of one subscriber. It sends the events after a cursor, without gaps or duplicates, in four phases:
  *
- * 1. STORED sends stored pages. The store reports the topic positions that it had consumed before it read its rows.
+ * 1. STORED sends stored pages. The store is the connection named by `@topic(replay:)`. It reports the topic positions
+ *    up to which it had consumed before it read its rows.
  * 2. SCAN reads the topic after those positions, until all following messages are among the recent messages in memory.
  *    If retention has removed messages, the store is read again (STORED).
- * 3. RECENT sends the recent messages. Before it, the tail reads to the topic's end, so that messages which arrive
+ * 3. RECENT sends the recent messages. Before RECENT starts, the tail reads to the topic's end. So messages that arrive
  *    later are newer than all stored rows. If needed messages were evicted from memory, SCAN follows again.
  * 4. LIVE follows when no message is left.
  *
  * The store consumes out of order, so it may have rows of messages after its positions. Therefore SCAN and RECENT skip
- * messages that were already sent as rows (`stored`), until they first reach the topic's end.
+ * messages that were already sent as rows (`stored`), until a slice reaches the topic's end.
  *
  * If the store does not know the cursor, the topic is searched for the cursor's message, which the store may not have
  * consumed yet.

@@ -5,8 +5,7 @@ import { moveTo } from '../../testing/supergraphs/moves.ts';
 
 describe('resume', () => {
   it('a foreign message with an id of 890 kB does not stop it', async () => {
-    // Regression: the message's id became a cursor that no subgraph accepts, so that reading the page was retried
-    // endlessly.
+    // Regression: the message's id became a cursor that no subgraph accepts, so reading the page was retried endlessly.
     await using ctx = await openTestSubscriptions();
     const { subscribe, publish, world, positionOf } = ctx;
     const [a, b] = [moveTo('Hue'), moveTo('Vinh')];

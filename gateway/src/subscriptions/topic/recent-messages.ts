@@ -5,7 +5,8 @@ import { type MessageBounds, MessageBuffer } from './message-buffer.ts';
 import { cutSlice } from './slice.ts';
 
 /**
- * The last messages of a topic, in memory, and the listeners for new ones. There is one tail per topic and process.
+ * The last messages of a topic, in memory, and the listeners for new messages. There is one tail (a reader of the
+ * topic) per topic and process.
  *
  * Listeners are indexed by field and value, so that a message costs time only for the listeners that get it. A message
  * is dropped as a duplicate if the buffer has a message with the same `id`.

@@ -3,7 +3,7 @@ import type { Message, Positions, Topics } from '@voucher-gateway/platform/topic
 import { anyTopic, bytesOf, mapPartitions, type Slice, type TopicMessage, type Value } from './message.ts';
 import { sliceBytes } from './slice.ts';
 
-/** Reads a topic for subscribers that resume from before the recent messages. */
+/** Reads a topic for subscribers that resume from a position before the recent messages. */
 export interface TopicScan {
   /**
    * Returns the first messages after these positions whose `match` field equals `claimValue`, in order; null if
