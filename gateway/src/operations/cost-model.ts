@@ -122,8 +122,8 @@ function textsOf(value: ConstValueNode | undefined): string[] {
 }
 
 /**
- * Measures the lists of an introspection result. Lists of the schema get their exact sizes. Lists of a type get the
- * average size over all types.
+ * Measures the lists of an introspection result. Lists of the schema, such as its types, get their exact sizes. Lists
+ * of a type, such as its fields, get the average size over all types.
  */
 function measureIntrospection(schema: GraphQLSchema): Map<string, number> {
   const types = Object.values(schema.getTypeMap());

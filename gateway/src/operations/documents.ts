@@ -14,7 +14,7 @@ import { sha256 } from './persisted-queries.ts';
 import { createPlanCache } from './plan-cache.ts';
 import { SegmentedCache } from './segmented-cache.ts';
 
-/** A parsed document within the limits. It is validated when one of its operations is planned. */
+/** A parsed document within the limits of tokens and nesting. It is validated when one of its operations is planned. */
 export interface KnownDocument {
   readonly hash: string;
   readonly text: string;
@@ -58,14 +58,14 @@ export interface Documents {
   plan(known: KnownDocument, operation: KnownOperation, requester: Requester): Promise<Plan>;
 }
 
-/** An operation of a known document that has passed `check`. */
+/** An operation that has passed `check`, of a known document. */
 export interface KnownOperation {
   definition: OperationDefinitionNode;
   operationName: string | null;
   conditions: Conditions;
   /** Whether the client takes deferred parts, and the document may have `@defer`. */
   takesDeferred: boolean;
-  /** The properties of the request, besides the operation, that the plan depends on. */
+  /** What the plan depends on besides the operation and its conditions, such as the client's rights. */
   variant: PlanVariant;
   /** Number of the operation's selections, with fragments expanded. */
   selections: number;

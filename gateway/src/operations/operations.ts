@@ -39,7 +39,7 @@ export interface Operation extends ExecutableOperation {
    * parts are really deferred.
    */
   takesDeferred: boolean;
-  /** The properties of the request, besides the conditions, that the operation's plan depends on. */
+  /** What the plan depends on besides the operation and its conditions, such as the client's rights. */
   variant: PlanVariant;
   /** The federation that planned the operation. The same federation executes it, even after a reload. */
   federation: Federation;

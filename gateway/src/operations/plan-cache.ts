@@ -8,7 +8,7 @@ import { type Requester, unavailable } from '../scheduling/wait-queue.ts';
 import { SegmentedCache } from './segmented-cache.ts';
 
 const maxPlanBytes = 67_108_864;
-/** For this time, an operation whose planning timed out is refused without another attempt. */
+/** Time for which an operation whose planning timed out is refused without another attempt. */
 const refusedForMs = 60_000;
 
 /** A cache of plans by key. Concurrent calls for the same plan share the first response of the planner. */

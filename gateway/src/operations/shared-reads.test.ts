@@ -89,7 +89,7 @@ describe('shared reads: a query', () => {
     expect(started).toHaveLength(2);
   });
 
-  // Without this rule, a client whose mutation has changed something could get data from before the change.
+  // Without the second execution, a client whose mutation has changed something could get data from before the change.
   it('is executed again after a mutation, for those who send it then', async () => {
     const { execute, started } = openReads();
     const before = execute(read(), client());

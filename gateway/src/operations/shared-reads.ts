@@ -79,7 +79,10 @@ export function createSharedReads<Operation extends ExecutableOperation>(
   };
 }
 
-/** Returns a key of everything besides the plan that must be equal; null if the query is executed alone. */
+/**
+ * Returns the key of a query: queries with equal plans and keys share an execution. Null if the query is executed
+ * alone.
+ */
 function keyOf({ definition, variables, plan }: ExecutableOperation, context: GatewayContext): string | null {
   const { authorization, clientAddress, headers = [], onSubgraphHeaders, trace } = context;
   if (definition.operation !== 'query' || plan.hasDeferred || onSubgraphHeaders || trace) return null;

@@ -1,7 +1,7 @@
 import { type DirectiveNode, Kind, type SelectionNode, type ValueNode } from 'graphql';
 import type { Conditions } from './variables.ts';
 
-/** Returns the argument `if` of a directive such as `@skip`, as it is in the text. */
+/** Returns the argument `if` of a directive such as `@skip`: a literal or a variable. */
 export function conditionOf({ arguments: args = [] }: DirectiveNode): ValueNode | undefined {
   return args.find(({ name }) => name.value === 'if')?.value;
 }

@@ -20,8 +20,8 @@ export type Variables = Readonly<Record<string, unknown>>;
 export type Conditions = Readonly<Record<string, boolean>>;
 
 /**
- * Checks a request's variables before use. Deep nesting is refused, because serialisers recurse. Also refused are texts
- * that are not valid Unicode, and values that would change on the way to subgraphs (`findFault`).
+ * Checks a request's variables before use. Deep nesting is refused, because serialisers recurse. The function also
+ * refuses text that is not valid Unicode, and values that would change on the way to subgraphs (`findFault`).
  *
  * @throws CodedError BAD_USER_INPUT, OPERATION_TOO_COMPLEX
  */

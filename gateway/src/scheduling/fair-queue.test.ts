@@ -79,7 +79,7 @@ describe('fair queue', () => {
   });
 });
 
-/** Counts the entries that are read of any Set or Map, until it is disposed. */
+/** Counts the entries that iterators of any Set or Map read, until the returned value is disposed. */
 function countIteratorSteps(): Disposable & { readonly count: number } {
   let count = 0;
   using releases = new DisposableStack();

@@ -65,7 +65,9 @@ export class FanOut {
   #waiting: WaitingEvents | null = null;
   /** Number of events that the fan-out has received so far. */
   #count = 0;
-  /** The cursor of the last event that all members are known to have. */
+  /**
+   * The cursor of the last sent event. A republished message that is stored at or before this cursor is a duplicate.
+   */
   #cursor: string | null = null;
   #source: Disposable | null = null;
   #isAnswering = false;

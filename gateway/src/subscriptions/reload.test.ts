@@ -107,7 +107,7 @@ describe('reload', () => {
           subscription[Symbol.dispose]();
           sent.release();
           // Blocks the event loop for 10 ms. The reload then yields, and Eve's subscription goes live before the next
-          // one ends.
+          // subscription ends.
           for (const startedAtMs = performance.now(); performance.now() - startedAtMs < 10; );
         },
         flushed: sent.wait,

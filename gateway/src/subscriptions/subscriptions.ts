@@ -63,8 +63,8 @@ export interface SubscriptionsOptions {
 }
 
 /**
- * Creates the core. For each topic that a Subscription field names, it starts one tail: a reader of the topic's new
- * messages.
+ * Creates the core of subscriptions. For each topic that a Subscription field names, the core has one tail: a reader of
+ * the topic's new messages.
  */
 export async function createSubscriptions({
   federation,
@@ -118,7 +118,7 @@ export async function createSubscriptions({
           );
         } catch (error) {
           // If a reload has retired the operation during the catch-up, the error is dropped: `start` ends the
-          // subscription with the error of the reload.
+          // subscription with SUBSCRIPTION_SCHEMA_RELOAD.
           if (!shared.endedWith) throw error;
         }
       undo.move();

@@ -104,7 +104,9 @@ function textFrame(each: string): Frame {
   return { opcode: 1, isFinal: true, reserved: 0, payload: Buffer.from(each).subarray(0, 65_535) };
 }
 
-/** Sends frames after a handshake, then closes in one of several ways. Resolves when the client's socket is closed. */
+/**
+ * Sends frames after a handshake, then closes or resets the connection. Resolves when the client's socket is closed.
+ */
 async function send(gateway: TestGateway, bytes: readonly Buffer[], how: 'end' | 'reset'): Promise<void> {
   const { hostname, port } = new URL(gateway.url);
   const socket = connect({ port: Number(port), host: hostname });

@@ -54,7 +54,8 @@ type Phase =
 const readAgainAfterMs = 1_000;
 
 /**
- * Opens the catch-up of one subscriber. It sends the events after a cursor, without gaps or duplicates, in four phases:
+ * Opens the catch-up of one subscriber. The catch-up sends the events after a cursor, without gaps or duplicates, in
+ * four phases:
  *
  * 1. STORED sends stored pages. The store is the connection named by `@topic(replay:)`. It reports the topic positions
  *    up to which it had consumed before it read its rows.

@@ -50,7 +50,7 @@ describe('resume', () => {
     await using ctx = await openTestSubscriptions();
     const { subscribe, publish, world } = ctx;
     const [a, b, c] = [moveTo('a'), moveTo('b'), moveTo('c')];
-    // The message arrives in the topic while the store responds.
+    // The message `a` arrives in the topic while the store responds.
     world.stored = [a];
     world.onPage = async () => {
       world.onPage = () => {};

@@ -30,8 +30,8 @@ export function mapPartitions<From, To>(
 }
 
 /**
- * Returns the message's id, which cursors contain and by which duplicates are found. Null without an id, or if a cursor
- * can't contain it: a foreign producer may write any text.
+ * Returns the message's id, which cursors contain and by which duplicates are found. Null if the message has no id, or
+ * an id that a cursor can't contain: a foreign producer may write any text.
  */
 export function idOf({ value: { id } }: TopicMessage): string | null {
   return typeof id === 'string' && isCursorId(id) ? id : null;
