@@ -181,7 +181,12 @@ export class HttpStream implements Subscriber, SlowConsumer {
     const signal = this.#state === 'started' ? AbortSignal.timeout(closeWithinMs) : force;
     return new Promise((resolve) => {
       if (raw.closed) return resolve();
-      signal.addEventListener('abort', () => raw.destroy(), { once: true });
+      const destroy = () => {
+        // A query or mutation still runs. Its client gets an error, and not only a lost connection.
+        this.#endForDrain();
+        raw.destroy();
+      };
+      signal.addEventListener('abort', destroy, { once: true });
       raw.once('close', resolve);
     });
   }

@@ -84,10 +84,16 @@ export const deferredMultipart: StreamFormat = {
   goAway: deferredFailure,
 };
 
-/** Server-Sent Events for a result in parts (`@defer`): the last payload of a failed result also has `hasNext`. */
+const deferredFailureEvents = (errors: readonly GraphQLFormattedError[]) => next(lastPayload(errors), null) + complete;
+
+/**
+ * Server-Sent Events for a result in parts (`@defer`): the last payload of a failed result also has `hasNext`. It is
+ * also sent at shutdown, because a client that reconnects would send a mutation again.
+ */
 export const deferredServerSentEvents: StreamFormat = {
   ...serverSentEvents,
-  fail: (errors) => next(lastPayload(errors), null) + complete,
+  fail: deferredFailureEvents,
+  goAway: deferredFailureEvents,
 };
 
 /** The formats that an Accept header selects, by type of operation. */

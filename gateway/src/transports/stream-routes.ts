@@ -105,8 +105,11 @@ function wrapAnswer(
   { stringify, stringifyPrimary, stringifyChunk, formatErrors }: ResultFormatter,
 ): Subscription {
   let hasLeft = false;
+  const ended = new AbortController();
+  // Deferred calls may still run when the stream ends, if the operation failed or the drain did not wait for them.
+  const signal = AbortSignal.any([context.signal, ended.signal]);
   const send = async (subscriber: Subscriber) => {
-    const result = await operations.execute(operation, context);
+    const result = await operations.execute(operation, { ...context, signal });
     subscriber.next(operation.plan.hasDeferred ? stringifyPrimary(result) : stringify(result), null);
     if (hasLeft || !result.deferred) return;
     // Parts are also written to a slow client. If they waited, the send budget would not count their data.
@@ -123,6 +126,7 @@ function wrapAnswer(
     },
     [Symbol.dispose]() {
       hasLeft = true;
+      ended.abort(new CodedError<PublicErrorCode>('SERVICE_UNAVAILABLE', 'The stream has ended.'));
     },
   };
 }
