@@ -1,4 +1,8 @@
+import { systemClock } from '@voucher-gateway/platform/async/clock';
+import { startReceiver } from '@voucher-gateway/platform/testing/receiver';
+import { startTcpProxy } from '@voucher-gateway/platform/testing/tcp-proxy';
 import { describe, expect, it } from 'vitest';
+import { createProvider } from './provider.ts';
 import { startTestIntegration } from './testing/integration.ts';
 import { startProvider } from './testing/provider.ts';
 
@@ -56,5 +60,21 @@ describe('concurrency', () => {
     await using ctx = await startTestIntegration({ settings: { VPS_URL: provider.url } });
     await Promise.all(Array.from({ length: 100 }, () => ctx.publish()));
     expect(new Set((await ctx.outcome(100)).map((outcome) => outcome.requestId)).size).toBe(100);
+  });
+
+  it('concurrency: no request waits for the TLS handshake of another', async () => {
+    // Regression: undici let one request wait for the provider's TLS handshake, and all others for that request.
+    await using receiver = await startReceiver();
+    await using silent = await startTcpProxy(receiver.url.replace('http:', 'https:'));
+    silent.silence();
+    await using provider = createProvider({ url: silent.url, timeoutMs: 3_000, clock: systemClock, concurrency: 3 });
+    const stop = new AbortController();
+    const ask = (requestId: string) =>
+      provider.ask({ requestId, phoneNumber: '+84909123456', callbackUrl: 'https://example.com/' }, stop.signal);
+    const answers = ['a', 'b', 'c'].map(ask);
+    await Promise.race([silent.untilTaken(3), ...answers]);
+    expect(silent.taken).toBe(3);
+    stop.abort();
+    for (const { status } of await Promise.allSettled(answers)) expect(status).toBe('rejected');
   });
 });

@@ -44,7 +44,13 @@ const retryableStatuses = new Set([408, 409, 425, 429]);
 const operatorStatuses = new Set([401, 403, 404, 405, 406, 407, 411, 413, 414, 415, 421, 426, 428, 431]);
 
 export function createProvider({ url, timeoutMs, clock, concurrency }: ProviderOptions): Provider {
-  const agent = new Agent({ connections: concurrency, pipelining: 1, connect: { timeout: timeoutMs } });
+  const agent = new Agent({
+    connections: concurrency,
+    pipelining: 1,
+    // While HTTP/2 is allowed, undici's requests wait for the first TLS handshake.
+    allowH2: false,
+    connect: { timeout: timeoutMs },
+  });
   // First requests and retries share the limit, so that a provider is not overloaded after an outage.
   const semaphore = createSemaphore(concurrency);
   return {

@@ -1,4 +1,5 @@
 import { startReceiver } from '@voucher-gateway/platform/testing/receiver';
+import { startTcpProxy } from '@voucher-gateway/platform/testing/tcp-proxy';
 import { describe, expect, it } from 'vitest';
 import { postAndLeave } from '../testing/clients/leaving-client.ts';
 import { startTestGateway } from '../testing/gateway.ts';
@@ -59,5 +60,19 @@ describe('subgraph calls', () => {
     left.leave();
     await expect(left.response).rejects.toThrow('aborted');
     await call.closed;
+  });
+
+  it('wait for no TLS handshake of another call', async () => {
+    // Regression: undici let one call wait for the subgraph's TLS handshake, and all others for that call.
+    await using receiver = await startReceiver({ path: '/graphql' });
+    await using silent = await startTcpProxy(receiver.url.replace('http:', 'https:'));
+    silent.silence();
+    await using gateway = await startTestGateway({
+      subgraphUrls: { people: silent.url },
+      environment: { SUBGRAPH_TIMEOUT: '3s' },
+    });
+    const answers = ['a', 'b', 'c'].map((alias) => gateway.post(`{ ${alias}: hello }`));
+    await Promise.race([silent.untilTaken(3), ...answers]);
+    expect(silent.taken).toBe(3);
   });
 });

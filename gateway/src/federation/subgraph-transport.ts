@@ -35,6 +35,8 @@ export function createHttpTransport(
   const pool = new Pool(origin, {
     connections: maxRunning,
     pipelining: 1,
+    // While HTTP/2 is allowed, undici's requests wait for the first TLS handshake.
+    allowH2: false,
     // undici's time-outs are turned off, because they apply to each chunk. Our deadline covers the whole call.
     headersTimeout: 0,
     bodyTimeout: 0,

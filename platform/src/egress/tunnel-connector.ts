@@ -50,6 +50,8 @@ export function createTunnelConnector({
   const secure = buildConnector({ timeout: timeoutMs * secureTunnelPart, allowH2: false });
   const proxy = new Pool(origin, {
     maxHeaderSize,
+    // While HTTP/2 is allowed, undici's requests wait for the first TLS handshake with the proxy.
+    allowH2: false,
     connect: (options, callback) =>
       reach({ ...options, servername }, (error, socket) =>
         error ? callback(unavailable('The proxy can not be reached.', error), null) : callback(null, socket as never),

@@ -87,6 +87,8 @@ export function createCallbackSender({
     maxHeaderSize: 16_384,
     keepAliveTimeout: idleMs,
     keepAliveMaxTimeout: idleMs,
+    // While HTTP/2 is allowed, undici's calls to one receiver wait for the first TLS handshake.
+    allowH2: false,
   };
   // URLs without TLS also use a tunnel. Otherwise the proxy's own responses, such as 407, would look like responses of
   // the receiver.

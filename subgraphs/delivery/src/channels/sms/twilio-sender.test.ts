@@ -3,6 +3,8 @@ import { Readable } from 'node:stream';
 import { type Clock, createTestClock, systemClock } from '@voucher-gateway/platform/async/clock';
 import { countAlive } from '@voucher-gateway/platform/testing/count-alive';
 import { createMemoryLog } from '@voucher-gateway/platform/testing/log';
+import { startReceiver } from '@voucher-gateway/platform/testing/receiver';
+import { startTcpProxy } from '@voucher-gateway/platform/testing/tcp-proxy';
 import { describe, expect, it } from 'vitest';
 import { delivered, failed } from '../../attempt-result.ts';
 import { createMessage, startTwilioServer, type TwilioAnswer } from '../../testing/twilio-server.ts';
@@ -45,6 +47,17 @@ describe('twilio', () => {
       { To: '+84909123456', From: '+15005550006', Body: 'Your code is ready: CODE-1 & more' },
     ]);
     expect(ctx.log.text).toContain(ctx.twilio.messages[0]?.sid);
+  });
+
+  it('twilio: no message waits for the TLS handshake of another', async () => {
+    // Regression: undici let one request wait for Twilio's TLS handshake, and all others for that request.
+    await using receiver = await startReceiver();
+    await using silent = await startTcpProxy(receiver.url.replace('http:', 'https:'));
+    silent.silence();
+    await using ctx = await setUp({ url: silent.url, timeoutMs: 3_000 });
+    const results = Array.from({ length: 3 }, () => ctx.sender.send(smsTo(), never));
+    await Promise.race([silent.untilTaken(3), ...results]);
+    expect(silent.taken).toBe(3);
   });
 
   it('twilio: names a messaging service instead of a sender', async () => {

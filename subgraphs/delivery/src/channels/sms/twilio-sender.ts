@@ -57,6 +57,8 @@ export function createTwilioSender(options: TwilioSenderOptions): SmsSender & As
     headersTimeout: 0,
     bodyTimeout: 0,
     maxHeaderSize: 16_384,
+    // While HTTP/2 is allowed, undici's requests wait for the first TLS handshake.
+    allowH2: false,
     connect: { timeout: timeoutMs },
   });
   const messagesUrl = `${url}/2010-04-01/Accounts/${accountSid}/Messages.json`;
