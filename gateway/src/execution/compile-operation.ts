@@ -63,6 +63,12 @@ export interface CompiledOperation {
   execute(options: RunOptions, data?: Data): Promise<JsonResult>;
 }
 
+/**
+ * An operation with at most this many requests for deferred parts sends them as soon as their representations are
+ * known. Their responses are in memory until the primary part is written, so more requests are sent only after it.
+ */
+const maxEarlyRequests = 10;
+
 export function compileOperation(options: CompileOptions): CompiledOperation {
   const {
     plan,
@@ -114,17 +120,20 @@ export function compileOperation(options: CompileOptions): CompiledOperation {
     const { json, errors } = write(run, new Output(run.limit));
     return new JsonResult(json, errors);
   };
+  const startsEarly = steps.filter(({ part }) => part !== null).length <= maxEarlyRequests;
   /** Starts all requests to subgraphs. Resolves when the requests for data that is not deferred are done. */
   const executeInParts: CompiledOperation['execute'] = async (runOptions, data = {}) => {
     const run = new Run(runOptions, data);
-    const written = Promise.withResolvers<void>();
+    /** Whether deferred parts follow. It resolves when the primary part is written, or has failed. */
+    const written = Promise.withResolvers<boolean>();
     const parts = new Map<string, Run>();
-    const done = startSteps(steps, (label) => {
+    const runOf = (label: string | null) => {
       if (label === null) return run;
       const part = parts.get(label) ?? new Run(runOptions, data, { of: run, mayMerge: written.promise });
       parts.set(label, part);
       return part;
-    });
+    };
+    const done = startSteps(steps, runOf, startsEarly ? null : written.promise);
     const doneOf = (isOf: (label: string | null) => boolean) =>
       Promise.all(done.filter((_, index) => isOf(steps[index]?.part ?? null)));
     const settled = Promise.all(done);
@@ -144,12 +153,13 @@ export function compileOperation(options: CompileOptions): CompiledOperation {
         if (failed?.failure) throw failed.failure.error;
         return () => runs.flatMap((part) => part.errors.splice(0)).map(restorePath);
       };
+      written.resolve(true);
       return new JsonResult(json, own, {
         chunks: writeDeferred({ output, deferred, errors: own, fetched }),
         settled,
       });
     } finally {
-      written.resolve();
+      written.resolve(false);
     }
   };
   return { execute: hasDeferred ? executeInParts : execute };
@@ -197,13 +207,21 @@ interface CompiledStep {
 /**
  * Starts each step (a request to a subgraph) as soon as the steps that it depends on are done. Returns one promise per
  * step, which resolves when the step is done.
+ *
+ * @param partsMayStart if set, the steps of deferred parts wait for it, and are skipped if it resolves to false
  */
-function startSteps(steps: readonly CompiledStep[], runOf: (part: string | null) => Run): Promise<void>[] {
+function startSteps(
+  steps: readonly CompiledStep[],
+  runOf: (part: string | null) => Run,
+  partsMayStart: Promise<boolean> | null = null,
+): Promise<void>[] {
   const done: Promise<void>[] = [];
   for (const step of steps) {
     const run = runOf(step.part);
     const before = step.after.map((index) => done[index]);
-    if (before.length === 0) done.push(step.run(run));
+    if (partsMayStart && step.part !== null)
+      done.push(Promise.all([partsMayStart, ...before]).then(([mayStart]) => (mayStart ? step.run(run) : undefined)));
+    else if (before.length === 0) done.push(step.run(run));
     else
       done.push((before.length === 1 ? (before[0] as Promise<void>) : Promise.all(before)).then(() => step.run(run)));
   }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createHold } from '../testing/hold.ts';
 import { item, open, type Respond, respond, run } from '../testing/operations/deferred-items.ts';
+import { mergeParts } from '../testing/operations/merge-parts.ts';
 
 describe('executor: @defer', () => {
   it('sends the primary part before the subgraphs of deferred ones respond', async () => {
@@ -23,6 +24,41 @@ describe('executor: @defer', () => {
     expect((await chunks?.next())?.value).toMatchObject({ parts: [{ dataJson: '{"stock":3}' }], hasNext: false });
     expect((await chunks?.next())?.done).toBe(true);
     await result.deferred?.settled;
+  });
+
+  describe('with many deferred requests', () => {
+    const select = (count: number) => `{ best { owner { name } ${'... @defer { stock } '.repeat(count)} } }`;
+    const nextTurn = () => new Promise(setImmediate);
+
+    // Regression: the responses of all deferred requests were in memory until the primary part was written.
+    it.each([
+      [10, ['shop', ...Array(10).fill('store'), 'people']],
+      [11, ['shop', 'people', ...Array(11).fill('store')]],
+    ])('sends %d of them before the primary part only if they are at most ten', async (count, order) => {
+      const answered: string[] = [];
+      const result = await open({
+        respond: async (request) => {
+          if (request.subgraph === 'people') await nextTurn();
+          answered.push(request.subgraph);
+          return respond(request);
+        },
+      }).executeInParts(select(count));
+      expect((await mergeParts(result)).parts).toBe(count);
+      expect(answered).toEqual(order);
+    });
+
+    it('sends none of them if the primary part fails', async () => {
+      const executor = open();
+      const limit = {
+        maxBytes: 10,
+        exceed: () => {
+          throw new Error('too large');
+        },
+      };
+      await expect(executor.executeInParts(select(11), {}, limit)).rejects.toThrow('too large');
+      await nextTurn();
+      expect(executor.sent.map(({ subgraph }) => subgraph)).toEqual(['shop', 'people']);
+    });
   });
 
   it('has one part per object of a list, fetched by one request', async () => {

@@ -48,7 +48,7 @@ export class Run {
   /**
    * Resolves when the primary part is written: a deferred part merges its data only then. Null for the primary part.
    */
-  readonly #mayMerge: Promise<void> | null;
+  readonly #mayMerge: Promise<unknown> | null;
 
   /**
    * @param part for a deferred part: the run of the whole execution, and a promise that resolves when the part's data
@@ -57,7 +57,7 @@ export class Run {
   constructor(
     { subgraphs, variables, context, limit }: RunOptions,
     data: Data,
-    part: { of: Run; mayMerge: Promise<void> } | null = null,
+    part: { of: Run; mayMerge: Promise<unknown> } | null = null,
   ) {
     this.subgraphs = subgraphs;
     this.variables = variables;
@@ -102,7 +102,7 @@ export class Run {
   };
 }
 
-async function awaitBoth<T>(response: Promise<T>, mayMerge: Promise<void>): Promise<T> {
+async function awaitBoth<T>(response: Promise<T>, mayMerge: Promise<unknown>): Promise<T> {
   const [result] = await Promise.allSettled([response, mayMerge]);
   if (result.status === 'rejected') throw result.reason;
   return result.value;
