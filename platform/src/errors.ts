@@ -104,9 +104,9 @@ const unavailableMessages = {
 } as const satisfies Partial<Record<PlatformErrorCode, string>>;
 
 /**
- * Runs a call to the key-value store or the broker, and converts a failure to a retryable error with `code`. A
- * CodedError is rethrown unchanged, except DATABASE_UNAVAILABLE: the embedded store and broker keep their data in the
- * database.
+ * Runs a call to the key-value store or the broker, and converts a failure to a retryable error with `code`.
+ * DATABASE_UNAVAILABLE is also converted, because the embedded store and broker keep their data in the database. Any
+ * other CodedError is rethrown unchanged.
  */
 export async function orUnavailable<T>(
   code: keyof typeof unavailableMessages,

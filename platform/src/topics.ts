@@ -42,9 +42,9 @@ export interface ConsumeOptions<Value> {
    */
   onAssigned?(partition: number, position: number): Promise<void>;
   /**
-   * Called periodically with the positions up to which partitions are finished, if they have grown. Services that store
-   * `finishedThrough` need it: that position is low while earlier messages are being handled. If no later message
-   * follows, only this call can raise the stored position.
+   * Called periodically with the position up to which each partition is finished, if it has grown. A service that
+   * stores `finishedThrough` needs this call, because `finishedThrough` excludes messages that other handlers are still
+   * working on. If no later message follows, only this call reports their positions.
    */
   onFinishedThrough?(positions: ReadonlyMap<number, number>): Promise<void>;
 }
@@ -65,8 +65,8 @@ export interface HandlerContext {
   /** Aborts when the consumer stops. */
   signal: AbortSignal;
   /**
-   * Returns the position up to which the group has finished the message's partition, as if this message were finished.
-   * Returns 0 if the partition was revoked, and for a message that was parked.
+   * Returns the position up to which all messages of the partition are finished. This message counts as finished.
+   * Returns 0 if the partition was revoked, or if this message was parked before.
    *
    * The position stays before the oldest parked message, unless that message is 10,000 or more positions older. Call
    * this function inside the transaction that stores the message's effect.
@@ -77,8 +77,9 @@ export interface HandlerContext {
 export interface TailOptions<Value> {
   topic: Topic<Value>;
   /**
-   * Where to start: at the end (`now`), after these positions, or with the last `last` messages, divided among the
-   * partitions. If retention has deleted a position, the tail starts at the oldest stored message.
+   * Where to start: at the end (`now`), after these positions, or with the last `last` messages. `last` is divided
+   * evenly among the partitions, even if one partition has most messages. If retention has deleted a position, the tail
+   * starts at the oldest stored message.
    */
   from: 'now' | { after: Positions } | { last: number };
   /** Called with the messages of a key in order. It must not throw, and is not awaited. */
@@ -96,7 +97,7 @@ export interface Tail extends AsyncDisposable {
    * everything up to these positions.
    */
   readonly startedAt: Positions;
-  /** The position per partition after which `onMessage` receives every message. */
+  /** The positions at which the tail began to read. `onMessage` receives every message after them. */
   readonly coversAfter: Positions;
   /**
    * Resolves once `onMessage` has received everything that was in the topic at the time of the call, with the last

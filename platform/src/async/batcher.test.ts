@@ -169,7 +169,7 @@ it('batcher: runs a batch again in three parts after its connection was cut', as
   expect(sizes).toEqual([100, 34, 34, 32]);
 });
 
-// Regression: under overload a failed batch was run again for callers that had left.
+// Regression: under overload, a failed batch was run again for items whose callers had aborted.
 it('batcher: runs nothing again for callers that have left', async () => {
   const leaving = [new AbortController(), new AbortController()] as const;
   const runs: (readonly number[])[] = [];

@@ -15,8 +15,8 @@ export interface BatcherOptions<Item, Result> {
 /**
  * Combines the work of many callers into batches, like a database's group commit. Items that arrive in one turn of the
  * event loop form a batch. While a batch runs, new items wait, so that batches grow with load. New items do not wait
- * for a slow batch, for example a batch that needs a locked row. A waiting item whose signal aborts is removed. Under
- * overload, items that nobody awaits would delay all others. `runBatch` describes what happens to a failed batch.
+ * for a slow batch, for example a batch that needs a locked row. A waiting item whose signal aborts is removed, because
+ * under overload, items that nobody awaits would delay all others. `runBatch` describes what happens to a failed batch.
  */
 export function createBatcher<Item, Result>({
   run,

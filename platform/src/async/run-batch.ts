@@ -3,7 +3,7 @@ import { codedCause, isRetryable, type PlatformErrorCode } from '../errors.ts';
 /** An item of a batch, with the promise that its caller awaits. */
 export interface BatchItem<Item, Result> extends PromiseWithResolvers<Result> {
   item: Item;
-  /** Aborts when the caller leaves. */
+  /** Aborts when the caller no longer waits for the result. */
   signal: AbortSignal | undefined;
 }
 
@@ -18,13 +18,14 @@ const partsAtOnce = 3;
 /**
  * Runs a batch, and settles each of its items. It never rejects.
  *
- * - A failed batch is run again in three parts, and a failed part item by item, so that only the item at fault fails.
- * - If all parts fail with retryable errors, the database or broker is down. The items are then rejected without
- *   running singly.
- * - Single runs of a part stop once it has three more retryable failures than successes. Its remaining items are
- *   rejected with the first of these errors.
+ * - A failed batch is run again in three parts. A failed part is run item by item, so that only the item at fault
+ *   fails.
+ * - If all parts fail with retryable errors, the database or broker is down. The items are then rejected, and not run
+ *   item by item.
+ * - When a part is run item by item and has three more retryable failures than successes, the database or broker is
+ *   probably down. The remaining items are then rejected with the first of these failures.
  * - Items that fail with COMMIT_UNKNOWN are not run again: only the caller can find out whether the commit happened.
- * - Items whose caller has left are not run again.
+ * - Items whose signal has aborted are not run again.
  */
 export async function runBatch<Item, Result>(
   run: Run<Item, Result>,
@@ -102,7 +103,7 @@ async function runEach<Item, Result>(run: Run<Item, Result>, part: readonly Batc
   await Promise.all(Array.from({ length: partsAtOnce }, runRemaining));
 }
 
-/** Rejects the item if its caller has left. Returns whether the caller has left. */
+/** Rejects the item if its signal has aborted. Returns whether it has. */
 function rejectIfLeft<Item, Result>({ signal, reject }: BatchItem<Item, Result>): boolean {
   if (signal?.aborted) reject(signal.reason);
   return signal?.aborted ?? false;

@@ -8,7 +8,7 @@ import type { Log } from '../process/log.ts';
 
 /** Rows of a table that are deleted when they are too old. */
 export interface Retention {
-  /** The name of the rows in the log. */
+  /** Describes the rows in log lines, such as `unused endpoints`. */
   name: string;
   /** Rows older than this many milliseconds are deleted; Infinity keeps all. */
   keepMs: number;

@@ -1,7 +1,7 @@
 import { getTableColumns, type SQL, sql } from 'drizzle-orm';
 import { type AnyPgColumn, PgJsonb, type PgTable } from 'drizzle-orm/pg-core';
 
-/** Quotes an SQL name. The result is a string, because drizzle needs time for each `sql` part of a statement. */
+/** Quotes an SQL name. The result is a string, because drizzle spends time on each `sql` part of a statement. */
 const quote = (name: string) => `"${name.replaceAll('"', '""')}"`;
 
 /**

@@ -3,22 +3,29 @@ import { buildConnector, Pool } from 'undici';
 import { CodedError, isCodedError } from '../errors.ts';
 import { literalOf } from './host.ts';
 
-/** Connects to servers through an HTTP proxy (CONNECT). Disposing closes connections that are not yet open. */
+/** Connects to servers through an HTTP proxy (CONNECT). Disposing aborts connections that are still being opened. */
 export interface TunnelConnector extends AsyncDisposable {
   /**
    * The connector for undici. It fails with CodedError
    *
-   * - PROXY_UNAVAILABLE, with a sentence for the log, if the proxy can't be reached or refuses our credentials. The
-   *   code also means that the proxy has answered nothing during the call, not even a request to the proxy itself
-   * - ADDRESS_REFUSED if the proxy has refused the tunnel with 403, TUNNEL_REFUSED if it has refused otherwise
+   * - PROXY_UNAVAILABLE, with a sentence for the log, if the proxy can't be reached, refuses our credentials, or
+   *   answers nothing during the call. In the last case, a test request to the proxy itself was not answered either
+   * - ADDRESS_REFUSED if the proxy has refused the tunnel with 403, TUNNEL_REFUSED if it has refused the tunnel in
+   *   another way
    * - RESPONSE_EARLY if the server has sent data before the request
    */
   readonly connect: buildConnector.connector;
 }
 
 /**
- * Each phase's share of `timeoutMs`. `tunnelPart` includes `reachPart`. A tunnel request and the probe after it take
- * less than `timeoutMs` together, so that the fault is known before the call ends.
+ * Time limits of the phases of a connection, as fractions of `timeoutMs`:
+ * - `reachPart`: connecting to the proxy
+ * - `tunnelPart`: the tunnel request, with connecting to the proxy
+ * - `probePart`: the test request to the proxy itself, after a failed tunnel request
+ * - `secureTunnelPart`: TLS with the server, through the tunnel
+ *
+ * Tunnel request and test request together take less than `timeoutMs`, so that the cause of a failure is known before
+ * the call ends.
  */
 const reachPart = 0.25;
 const tunnelPart = 0.6;
@@ -61,7 +68,9 @@ export function createTunnelConnector({
   let answeredAt = Number.NEGATIVE_INFINITY;
   let probe: Promise<boolean> | null = null;
 
-  /** Whether the proxy answers a request to the proxy itself, with any status. Concurrent calls share one request. */
+  /**
+   * Whether the proxy answers a test request to the proxy itself, with any status. Concurrent calls share one request.
+   */
   const canAnswer = (): Promise<boolean> => {
     probe ??= proxy
       .request({
@@ -93,7 +102,8 @@ export function createTunnelConnector({
       return answer;
     } catch (error) {
       if (isCodedError(error)) throw error;
-      // Some proxies close the connection, or do not answer, if they can't reach the server.
+      // Some proxies close the connection, or do not answer, if they can't reach the server. The test request shows
+      // whether the proxy itself is down.
       if (answeredAt < startedAt && !(await canAnswer())) throw unavailable('The proxy does not answer.', error);
       throw signal.aborted ? error : refused(error);
     }

@@ -76,10 +76,10 @@ const embeddedRetentionMs = 7 * 86_400_000;
 const longestGiveUpMs = 24 * 86_400_000;
 
 /**
- * A rule for `refine`: data that message handlers need must be kept longer than the messages, even messages in the
- * dead-letter topic.
+ * A rule for zod's `refine`: data that message handlers need must be kept for longer than the messages themselves. A
+ * message is kept in its topic, and perhaps again in the dead-letter topic.
  *
- * @param name a setting of `durationOrOff`
+ * @param name the setting for how long the data is kept, made with `durationOrOff`
  */
 export function outlivesTopics(name: string) {
   return [

@@ -104,8 +104,8 @@ function findLiteral(document: DocumentNode): string[] | null {
 }
 
 /**
- * Lists the names on the path to a value: first the argument, or the variable with a default value, then the input
- * fields.
+ * Lists the names on the path to a value, such as `input` and `code`: first the argument, then the input fields. For a
+ * value in the default of a variable, the first name is that of the variable.
  */
 function namesOf(ancestors: readonly (ASTNode | readonly ASTNode[] | undefined)[]): string[] {
   const names: string[] = [];

@@ -4,10 +4,12 @@ import { CodedError } from '../errors.ts';
 const clientSignal = Symbol('signal of the client');
 
 /**
- * Returns the abort signal of a response. It aborts when the client disconnects before the response is sent. If the
- * client has already disconnected, it is aborted from the start. Fastify's `request.signal` can't be used, because the
- * request's `close` event does not report a disconnect after the body. The signal's reason is CodedError
- * SERVICE_UNAVAILABLE, so that work that fails with it is not logged as a fault.
+ * Returns a signal that aborts when the client disconnects before its response is sent. If the client has already
+ * disconnected, the signal is aborted from the start.
+ *
+ * Fastify's `request.signal` can't be used. It follows the request's `close` event, which does not report a disconnect
+ * that happens after the request's body was read.
+ * The signal's reason is CodedError SERVICE_UNAVAILABLE, so that work that fails with it is not logged as a fault.
  */
 export function createClientSignal(response: ServerResponse & { [clientSignal]?: AbortSignal }): AbortSignal {
   const known = response[clientSignal];

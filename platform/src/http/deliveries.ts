@@ -12,17 +12,14 @@ export interface Deliveries extends Disposable {
  */
 const looksPerTimeout = 20;
 
-/**
- * @param timeoutMs time limit from a complete response to the delivery of its last byte. A slow client may be found up
- *   to 5 % later
- */
+/** @param timeoutMs limit for a client to receive a complete response. A slow client may be found up to 5 % later */
 export function createDeliveries(timeoutMs: number): Deliveries {
   /** The deadline of each response, in the order of adding. */
   const deadlines = new Map<ServerResponse, number>();
   const timer = setInterval(() => {
     const now = performance.now();
     for (const [response, deadline] of deadlines) {
-      // A response may already be closed, if its client left before it was complete.
+      // A response is already closed if its client has disconnected.
       if (response.closed) deadlines.delete(response);
       else if (deadline <= now) {
         deadlines.delete(response);

@@ -4,8 +4,8 @@ import type { Deliveries } from './deliveries.ts';
 import { requestIdHeader, requestIdOf } from './request-id.ts';
 
 /**
- * A handler that answers requests without Fastify. Fastify's routing and hooks take a tenth of the time of a small
- * request. The limits of Node's server still apply. The listener around the handler replaces the hooks that
+ * A handler that answers requests without Fastify. Fastify's routing and hooks would take a tenth of the time that a
+ * small request needs. The limits of Node's server still apply. `createDirectListener` replaces the hooks that
  * `createHttpServer` adds to Fastify:
  *
  * - the Host header is checked, and a request with an invalid Host header is left to Fastify;

@@ -11,7 +11,7 @@ const maxDropped = 10;
  * Serves one request at a time per connection. Node would start all pipelined requests concurrently, and one client
  * could delay all others. Pipelined requests are dropped, and the connection is closed after the pending response.
  *
- * @see RFC 9112 section 9.3.2: clients resend requests without a response
+ * @see RFC 9112 section 9.3.2: clients resend requests that got no response
  */
 export function refusePipelining(listener: RequestListener): RequestListener {
   const latest = new WeakMap<Socket, { response: ServerResponse; dropped: number }>();

@@ -28,9 +28,9 @@ export interface ReadinessReport {
   engines: Record<string, EngineState>;
 }
 
-/** Whether a service accepts requests. */
+/** Whether load balancers should send requests to the service. */
 export interface Readiness {
-  /** True once the service is about to stop, and accepts no more requests. */
+  /** True once the stop has begun. `/health/ready` then responds with 503, but requests are still served. */
   readonly isRetired: boolean;
   retire(): void;
   /** Pings each engine, at most once per second. Concurrent callers share the report. */

@@ -41,17 +41,20 @@ export interface LiveFailure {
 /** Time limits against slow clients, in milliseconds. */
 export interface HttpLimits {
   /**
-   * Time from the opening of the connection, or from the first byte of its next request, to the end of the request's
-   * head. Default: 10 s.
+   * Limit for receiving a request's head. It counts from the opening of the connection, or from the first byte of a
+   * later request on the connection. Default: 10 s.
    */
   headMs: number;
-  /** Time from the start of `headMs` to the end of the request's body. Default: 30 s. */
+  /** Limit for receiving a request with its body. It counts from the same moment as `headMs`. Default: 30 s. */
   requestMs: number;
   /**
    * Idle connections are closed after this time. It must be longer than a load balancer's keep-alive. Default: 72 s.
    */
   idleMs: number;
-  /** Time from a complete response to the delivery of its last byte. Streams have no such limit. Default: 2 min. */
+  /**
+   * Limit for a client to receive a response, from the moment when the server has the complete response. Streams have
+   * no such limit. Default: 2 min.
+   */
   answerMs: number;
   /** How long a closing server waits for running requests. Default: 4 s, which is less than `stopLimits.workMs`. */
   closeMs: number;
@@ -166,14 +169,14 @@ export function createHttpServer(options: HttpServerOptions): FastifyInstance {
   return app;
 }
 
-/** Responds with 404, or with 405 and the allowed methods if the address exists. */
+/** Responds with 404; or with 405 and the allowed methods, if the path has routes for other methods. */
 function addNotFound(app: FastifyInstance): void {
   app.setNotFoundHandler((request, reply) => {
     const [path = '/'] = request.url.split('?');
     const allowed = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'].filter(
       (method) => app.findRoute({ url: path, method: method as HTTPMethods }) !== null,
     );
-    // If a route exists for the request's method, that route has called this handler to respond with 404.
+    // If the path has a route for the request's method, the route itself has called this handler to respond with 404.
     if (allowed.length === 0 || allowed.includes(request.method))
       return sendProblem(reply, { status: 404, code: 'NOT_FOUND', title: 'There is nothing at this address.' });
     return sendProblem(reply.header('allow', allowed.join(', ')), {

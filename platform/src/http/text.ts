@@ -56,7 +56,7 @@ function enter(container: object): OpenPart {
   return { container: container as OpenPart['container'], keys: Object.keys(container), next: 0 };
 }
 
-/** Returns the path of the current keys; without the last key if that key is the invalid text. */
+/** Returns the path of the current keys. `withLast` is false if the last key itself is invalid text. */
 function pathOf(open: readonly OpenPart[], withLast: boolean): ValuePath {
   const path = open.map(({ keys, next }) => keys[next - 1] ?? '');
   return withLast ? path : path.slice(0, -1);

@@ -8,7 +8,7 @@ import { type SigningKeyRow, type SigningKeyTable, sealedKeys } from './signing-
 
 /** A key is published for this time before it is used, so that every verifier has fetched it by then. */
 const publishBeforeMs = 3_600_000;
-/** The interval at which every process rotates and reads the keys. */
+/** Interval at which each process reads the keys, and creates a new key if one is due. */
 export const refreshEveryMs = 60_000;
 
 export interface SigningKeyRotation {
@@ -17,7 +17,7 @@ export interface SigningKeyRotation {
   table: SigningKeyTable;
   /** Encrypts the private keys. */
   secrets: SecretBox;
-  /** A key is replaced after this time. */
+  /** A key is replaced this long after it began to sign, in milliseconds. */
   rotateAfterMs: number;
   /**
    * How long a replaced key stays published: the longest lifetime of a token or signature made with it, in
@@ -61,7 +61,7 @@ function successorSignsFrom(
   return isDueFrom - publishBeforeMs <= now ? Math.max(now + publishBeforeMs, isDueFrom) : null;
 }
 
-/** Sets the time until which replaced keys stay published: as long as their signatures may be verified. */
+/** Sets the time until which replaced keys stay published: until all their signatures have expired. */
 async function retireReplaced(
   tx: Transaction,
   active: readonly SigningKeyRow[],

@@ -21,8 +21,8 @@ export interface WorkerOptions<Data extends object> {
  */
 const pollMs = 500;
 /**
- * If more jobs are due than one fetch returned, the worker pauses this long after a job ends. The next fetch can then
- * replace several ended jobs.
+ * Pause between two fetches while more jobs are due than can run. Several jobs end during the pause, so that one fetch
+ * replaces all of them.
  */
 const gatherMs = 20;
 const maxFetched = 500;

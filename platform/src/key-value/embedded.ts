@@ -7,7 +7,7 @@ import { orUnavailable } from '../errors.ts';
 import type { KeyValue } from '../key-value.ts';
 import type { Log } from '../process/log.ts';
 
-/** The key-value port on a table. Keys expire by the clock; expired rows are deleted periodically. */
+/** The key-value port on a table. Keys expire by the time of `clock`; expired rows are deleted periodically. */
 export function createEmbeddedKeyValue({
   database,
   clock,

@@ -46,7 +46,7 @@ export interface RateLimiter {
   count(key: string): Promise<void>;
   /** Throws the same errors as `count` if the next attempt would exceed the limit, but counts nothing. */
   check(key: string): Promise<void>;
-  /** Takes back an attempt that proved harmless. Throws KEY_VALUE_UNAVAILABLE. */
+  /** Takes back a counted attempt that must not count, such as a successful sign-in. Throws KEY_VALUE_UNAVAILABLE. */
   takeBack(key: string): Promise<void>;
 }
 

@@ -21,8 +21,8 @@ export interface RedisKeyValueOptions {
 /** A connection that receives nothing for this long after a failed command is closed and reopened. */
 const closeAfterMs = 500;
 /**
- * Minimum interval between reconnects from a replica. Not every rejected write may cause a reconnect, because a
- * reconnect makes running commands fail.
+ * A reconnect that searches for the master makes running commands fail. After a rejected write, the client therefore
+ * reconnects at most once per this interval.
  */
 const leaveReplicaEveryMs = 5_000;
 /** Time limit for connecting at the start. */
@@ -159,8 +159,9 @@ function connect({ url, log, commandTimeoutMs = 2_000 }: RedisKeyValueOptions): 
 }
 
 /**
- * Returns whether to reconnect after an error. A demoted master rejects writes with READONLY, and a reconnect finds the
- * promoted master. Reconnects have a minimum interval, so that reads work as long as there is no new master.
+ * Creates ioredis's `reconnectOnError`, which returns whether to reconnect after an error. A demoted master rejects
+ * writes with READONLY, and a reconnect finds the promoted master. While there is no new master, reads still work
+ * between two reconnects.
  */
 function reconnectFromReplica(log: Log): (error: Error) => boolean {
   let lastAtMs = Number.NEGATIVE_INFINITY;

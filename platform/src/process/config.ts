@@ -86,7 +86,10 @@ export function integer(fallback: number, bounds: { min: number; max: number; wh
     .transform((text, context) => readInteger(text, bounds, context));
 }
 
-/** A whole number within bounds; undefined if not set, so that another system's default applies. */
+/**
+ * A whole number within bounds; undefined if not set, so that the default of another system applies, such as the
+ * broker's.
+ */
 export function optionalInteger(bounds: { min: number; max: number }) {
   return z
     .string()

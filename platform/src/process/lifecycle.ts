@@ -65,7 +65,7 @@ export async function run(start: () => Promise<Stoppable>, { log }: { log: Log }
   });
   try {
     service = await start();
-    // The callback receives the error if the parent has exited.
+    // If the parent has exited, the message can not be sent. Without a callback, Node would then emit an `error` event.
     process.send?.('ready', undefined, undefined, () => {});
   } catch (error) {
     if (isCodedError(error)) process.stderr.write(`\n${error.message}\n`);

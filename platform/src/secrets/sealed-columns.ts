@@ -48,7 +48,9 @@ export async function isAnySealed(
   return false;
 }
 
-/** Returns the SQL for the part of an encrypted text that names the key. An index has the same expression. */
+/**
+ * Returns the SQL for the part of an encrypted text that names the key. The column has an index on the same expression.
+ */
 export function prefixOf({ column }: Pick<SealedColumn, 'column'>): SQL<string> {
   const text = column.getSQLType() === 'jsonb' ? sql`(${column} #>> '{}')` : sql`${column}`;
   return sql<string>`left(${text}, ${sql.raw(String(prefixLength))})`;

@@ -10,8 +10,8 @@ export interface SecretUse {
 }
 
 /**
- * Encrypts secrets for the database with AES-256-GCM. It uses node:crypto, which is synchronous, because jose would
- * occupy the few threads that argon2 needs.
+ * Encrypts secrets for the database with AES-256-GCM. It uses node:crypto synchronously. jose would encrypt on Node's
+ * thread pool, whose few threads argon2 needs.
  */
 export interface SecretBox {
   /** The beginning of the text that `seal` returns, which names the key. */

@@ -22,8 +22,8 @@ export interface TcpProxy extends AsyncDisposable {
   untilTaken(count: number): Promise<void>;
   readonly taken: number;
   /**
-   * Finds the client's port of a connection. `seenPort` is the proxy's port that the server sees. Returns undefined for
-   * an unknown port.
+   * Finds a connection by the port from which the proxy connects to the server. Returns the port from which the client
+   * connects to the proxy; undefined for an unknown port.
    */
   clientPortOf(seenPort: number): number | undefined;
 }
@@ -108,7 +108,7 @@ export async function startTcpProxy(targetUrl: string): Promise<TcpProxy> {
     get taken() {
       return taken;
     },
-    // The port is looked up at each call, because the server may see a connection before this process does.
+    // `localPort` is read at each call, because it is not known before the connection to the server is open.
     clientPortOf: (seenPort) => [...clientOf].find(([{ localPort }]) => localPort === seenPort)?.[1].remotePort,
     untilTaken: (count) =>
       new Promise((resolve) => {

@@ -2,8 +2,9 @@ import { maxValueBytes } from './codec.ts';
 import type { RawMessage } from './message.ts';
 
 /**
- * Limits in bytes, because other producers may send large keys and headers. They leave room for our headers below a
- * broker's limit of 1 MiB.
+ * Limits in bytes for a dead letter's key, for one copied header, for all copied headers, and for each of our own
+ * headers. Other producers may send large keys and headers, but a dead letter must stay below a broker's limit of 1
+ * MiB.
  */
 const maxKeyBytes = 10_000;
 const maxHeaderBytes = 1_000;

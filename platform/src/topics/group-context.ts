@@ -9,7 +9,7 @@ export interface GroupContext {
   database?: Database;
   /** Default: `defaultConsumerLimits`. */
   limits?: ConsumerLimits;
-  /** Collects the reports of consumers that are stuck. */
+  /** Receives the failures of consumers that are stuck. */
   failures?: ConsumerFailures;
   log: Log;
 }

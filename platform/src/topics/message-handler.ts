@@ -106,9 +106,9 @@ export function createMessageHandler<Value>(options: MessageHandlerOptions<Value
       .catch((error: unknown) => log.debug({ error, ...fields }, 'the stop of a consumer could not be stored'));
 
   /**
-   * Returns the number of dead letters in a row with which this consumer starts. After a restart, a consumer that had
-   * stopped may send one more message to the dead-letter topic. If the limit was raised by n messages, it may send n
-   * more.
+   * Returns the number of dead letters in a row that this consumer assumes at its start: usually 0. If the group had
+   * stopped at the limit, the number is one below that limit, so the consumer may send only one more before it stops
+   * again. If an operator raised the limit by 5, it may send 6.
    */
   const buriedBefore = () => {
     if (!parking?.stop.hasStopped) return 0;

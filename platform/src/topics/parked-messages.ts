@@ -88,8 +88,8 @@ export async function parkMessage(query: Queryable, entry: Entry): Promise<void>
 
 /**
  * Claims due messages for the duration of a lease, only the first message of each key. If the claiming process crashes,
- * the messages are due again after the lease. Of two concurrent claims, the second checks `retry_at` again under the
- * row lock.
+ * the messages are due again after the lease. Two concurrent claims never get the same message: the second claim waits
+ * for the row lock, and then checks `retry_at` again.
  */
 export async function claimDue(
   query: Queryable,
@@ -149,8 +149,8 @@ export async function postpone(
 export type ParkedRow = typeof parkedMessage.$inferSelect;
 
 /**
- * Reads parked messages of all groups and topics, oldest first. With ids, it reads these messages with their content.
- * With `limit`, it reads the first messages without content.
+ * Reads parked messages of all groups and topics. With `ids`, returns these messages with their content. With `limit`,
+ * returns the oldest messages without their content.
  */
 export async function readParked(
   query: Queryable,
@@ -177,7 +177,7 @@ export async function readConsumerGroups(query: Queryable): Promise<GroupOfTopic
 
 export interface GroupStop {
   hasStopped: boolean;
-  /** Number of messages in a row that had gone to the dead-letter topic; null if unknown. */
+  /** Number of dead letters in a row after which the consumer stopped; null if unknown. */
   stoppedAfter: number | null;
 }
 

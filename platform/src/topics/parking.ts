@@ -24,8 +24,8 @@ export interface Parking extends GroupOfTopic {
   /** Stores for later consumers of the group whether this consumer has stopped. */
   noteStop(stop: GroupStop): Promise<void>;
   /**
-   * Parks a message with the error. Resolves with false if the limit is reached. Messages that other consumers of the
-   * group have parked are counted with a delay of a second.
+   * Parks a message with the error. Resolves with false if the group already has `maxParked` parked messages. Messages
+   * that other consumers of the group have parked are counted with a delay of a second.
    */
   park(raw: RawMessage, error: unknown): Promise<boolean>;
   /**
@@ -43,8 +43,8 @@ export interface Parking extends GroupOfTopic {
 }
 
 /**
- * A parked message lowers a finished position by at most this much. Resuming subscribers read the topic from that
- * position, and must not read the whole topic because of one message.
+ * A parked message keeps the finished position of its partition back by at most this much. Resuming subscriptions read
+ * the topic from the finished position, and must not read the whole topic because of one parked message.
  */
 const heldForPositions = 10_000;
 
@@ -52,8 +52,9 @@ const heldForPositions = 10_000;
  * Parking keeps the order of a key. While a message of the key is parked, later messages of the key are also parked,
  * and retried in order.
  *
- * While `count` is 0, no query for parked keys is needed. A key's messages are in one partition, and messages that
- * another consumer has parked are counted before the partition's first message.
+ * `parkIfKeyParked` needs no query while `count` is 0, because then no earlier message of the key is parked. All
+ * messages of a key are in one partition, and parked messages are counted before the partition's first message is
+ * handled.
  */
 export function createParking({
   database,
@@ -68,8 +69,8 @@ export function createParking({
   let stop: GroupStop = { hasStopped: false, stoppedAfter: null };
   let oldest = new Map<number, number>();
   /**
-   * Number of messages that this process has parked. With this number, a refresh notices messages that were parked
-   * during its query.
+   * Number of messages that this process has parked. If it changes during the query of a refresh, the query may have
+   * missed the new messages.
    */
   let changes = 0;
   const store = async (raw: RawMessage, error: unknown): Promise<boolean> => {

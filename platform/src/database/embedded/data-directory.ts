@@ -119,8 +119,8 @@ function unwritable(folder: string, cause: unknown): CodedError {
 }
 
 /**
- * Deletes a stale lock. The lock is renamed and read again first: if another process has replaced it in the meantime,
- * the replacement is restored.
+ * Deletes a stale lock file. The file is first renamed and read again. If another process has meanwhile replaced it
+ * with its own lock file, that file gets its name back.
  */
 async function removeStale(lock: string, stale: string): Promise<void> {
   const aside = `${lock}.${process.pid}`;

@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { errorCode } from '../../errors.ts';
 
 /**
- * The process that a lock file names. A pid alone does not identify it, because pids are reused: in a container at each
- * start.
+ * The process that a lock file names. A pid alone does not identify the process, because pids are reused. A container
+ * even reuses them at each start.
  */
 export interface LockOwner {
   pid: number;

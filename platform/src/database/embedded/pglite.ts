@@ -15,7 +15,9 @@ export const parsers = { [types.INT8]: (text: string) => Number(text) };
 export interface PgliteOptions {
   /** Folder of the data. Default: none, the data is in memory. */
   dataDir?: string;
-  /** A folder that is already locked. The caller disposes it, after the database. */
+  /**
+   * The data folder, if the caller has already locked it. The caller unlocks the folder after disposing the database.
+   */
   directory?: Pick<DataDirectory, 'databasePath'>;
   /** A dump to start from (`PGlite.dumpDataDir`), for tests. */
   template?: Blob;
@@ -60,7 +62,7 @@ export async function openPglite({
     },
     transaction: (work) => {
       guard.check();
-      // The guard starts inside the callback, because nested use deadlocks only after the transaction has begun.
+      // `guard.run` is called inside the callback: only then has the transaction begun, and nested use would deadlock.
       return (drizzle({ client: pglite }) as unknown as Queryable)
         .transaction((tx) => guard.run(() => work(tx as Queryable)))
         .catch(rethrowOutage);

@@ -58,8 +58,8 @@ export function connectionConfig(
 /** Limit of prepared statements per connection, because the database keeps each statement and its plan in memory. */
 const maxNamedStatements = 300;
 /**
- * A statement with more parameters is not prepared. It contains a list, and its text differs for each length of the
- * list.
+ * A statement with more parameters than this is not prepared. It probably contains a list of values, so its text
+ * differs for each length of the list.
  */
 const maxNamedParameters = 20;
 
@@ -200,7 +200,8 @@ export class OutagePool extends pg.Pool {
       () => {},
     )) as pg.Pool['connect'];
 
-  // The pool itself rejects with the unconverted error when a connection breaks.
+  // When a connection breaks, pg-pool itself rejects the query with the original error, which is therefore converted
+  // here.
   override query = ((...args: unknown[]) =>
     mapErrors(
       (given) => (super.query as (...given: unknown[]) => unknown)(...given),

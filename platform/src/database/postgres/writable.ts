@@ -7,9 +7,9 @@ const askEveryMs = 1_000;
 const queryTimeoutMs = 5_000;
 
 /**
- * Waits until the database is writable. During a failover the database is read-only. A service would fail at its start,
- * and its supervisor would restart it over and over. If the first check gets no answer, the promise resolves, so that
- * opening the database reports the error.
+ * Waits until the database is writable. During a failover the database is read-only. Without the wait, a service would
+ * fail at its start, and its supervisor would restart it over and over. If the first check gets no answer, the wait
+ * ends; the caller then opens the database and reports the error.
  */
 export async function untilWritable(url: string, log: Log): Promise<void> {
   let isReported = false;

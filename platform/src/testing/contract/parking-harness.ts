@@ -18,7 +18,10 @@ export async function setUpParking(open: OpenTopics) {
     ...under,
     topic,
     publish: (...steps: Step[]) => under.database.transaction((tx) => under.topics.publishAll(tx, topic, steps)),
-    /** Starts a consumer of the group, as in another process with these limits. */
+    /**
+     * Starts a consumer of the group on a separate topics port, as in another process. `limits` are the limits of that
+     * port.
+     */
     async consume(
       handler: Handler<Step>,
       { limits, ...options }: Partial<ConsumeOptions<Step>> & { limits?: Partial<ConsumerLimits> } = {},

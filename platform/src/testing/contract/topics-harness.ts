@@ -9,8 +9,8 @@ export interface TopicsUnderTest extends AsyncDisposable {
   database: Database;
   topics: Topics;
   /**
-   * Opens the topics port again on the same database and broker, as in another process. It is disposed with the first
-   * one.
+   * Opens the topics port again on the same database and broker, as in another process. It is disposed with this
+   * object.
    */
   another(limits?: Partial<ConsumerLimits>): Promise<Topics>;
   /** Stores a text in a topic without the publisher's checks. */

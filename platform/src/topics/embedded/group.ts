@@ -135,7 +135,8 @@ class GroupDispatcher<Value> implements AsyncDisposable {
   }
 
   async #untilNotified(): Promise<void> {
-    // If the mark is not stored yet, a timer wakes the dispatcher, because perhaps no notification follows.
+    // While a position must still be stored or reported, a timer wakes the dispatcher. The next notification may come
+    // much later.
     const due = this.#isMarkDue() ? setTimeout(() => this.#notify(), storeEveryMs) : undefined;
     await new Promise<void>((resolve) => {
       this.#wake = resolve;

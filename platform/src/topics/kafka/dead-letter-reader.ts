@@ -11,8 +11,8 @@ import { tailGroupPrefix } from './consumers/tail-groups.ts';
 const silentForMs = 30_000;
 
 /**
- * Creates the reader for Kafka. Its group has the name prefix of tails. After a crash, the next start of a service
- * deletes the group.
+ * Creates the reader for Kafka. Its consumer group has the same name prefix as the groups of tails. If this process
+ * crashes, the next start of a service deletes the group like that of a dead tail.
  */
 export function kafkaDeadLetters(options: KafkaOptions): ReadDeadLetters {
   return async (onLetter) => {

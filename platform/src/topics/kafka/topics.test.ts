@@ -125,7 +125,7 @@ describe('the topics port on Kafka', () => {
     for (let number = 0; number < 90; number += 1) {
       const publisher = [set.topics, ...others][number % 3] ?? set.topics;
       await set.database.transaction((tx) => publisher.publish(tx, topic, { key: 'one', number }));
-      // One of the three processes stops. It may be the process that relays the outbox.
+      // One of the three processes stops, perhaps the one that relays the outbox.
       if (number === 45) await others[0]?.[Symbol.asyncDispose]().then(() => (others[0] = others[1] as never));
     }
     await all.promise;

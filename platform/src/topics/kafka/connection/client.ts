@@ -138,8 +138,8 @@ export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> 
       });
     },
     async answersAtOnce() {
-      // For 10 s after a failure, calls return false without asking. Otherwise each of several consumers that stop
-      // would wait for a second.
+      // For 10 s after a failure, calls return false without a request to the broker. Otherwise several consumers that
+      // stop one after another would each wait a second.
       if (!connection.isUp || performance.now() - unansweredAt < assumedDownMs) return false;
       try {
         await within(atOnceMs, admin.describeCluster());

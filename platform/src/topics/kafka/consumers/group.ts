@@ -36,7 +36,7 @@ const commitWithinMs = 3_000;
  *   handler completes its attempt, but is not retried here. A partition that stays assigned continues after its last
  *   queued message.
  * - When the topic was deleted and recreated, the member leaves, commits nothing more, and reports the recreation. It
- *   checks for a recreation when it rejoins, and before it skips messages that it has queued before.
+ *   checks for a recreation when it rejoins, and before it skips messages whose positions it has already queued.
  * - A crashed consumer of kafkajs is replaced (`keepMembership`). The next consumer starts at the committed positions,
  *   because other members may have had the partitions in the meantime.
  */
@@ -52,7 +52,7 @@ export interface KafkaGroupOptions<Value> extends ConsumeOptions<Value>, GroupCo
 }
 
 class GroupMember<Value> implements AsyncDisposable {
-  /** Settles like the first attempt to join. */
+  /** Resolves when the first attempt to join has succeeded; rejects if it has failed. */
   readonly firstTry: Promise<void>;
   readonly #options: KafkaGroupOptions<Value>;
   readonly #fields: { topic: string; group: string };

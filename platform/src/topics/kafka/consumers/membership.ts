@@ -26,8 +26,8 @@ export interface MembershipOptions {
   /** Called when all messages through this offset were skipped because their transaction was aborted. */
   onSkipped?(partition: number, offset: number): void;
   /**
-   * Called when the consumer has joined or rejoined, with the partitions that it was assigned. `isNewcomer` means that
-   * the group had removed the consumer before. Other members may have had its partitions in the meantime.
+   * Called when the consumer has joined or rejoined, with the partitions that it was assigned. `isNewcomer` is true if
+   * it joined as a new member of the group. Other members may then have had its partitions in the meantime.
    */
   onJoin(consumer: Consumer, partitions: ReadonlySet<number>, isNewcomer: boolean): void;
   /**
@@ -41,7 +41,7 @@ export interface MembershipOptions {
   onEnd?(): void;
   /** Called when the consumer has left its group. */
   onLeft?(groupId: string): Promise<void>;
-  /** Collects the report of a consumer that has no group. */
+  /** Receives a failure if the consumer is not in its group for `joinWithinMs`, although the broker responds. */
   failures: ConsumerFailures;
   joinWithinMs: number;
   fields: { topic: string; group?: string };
@@ -51,7 +51,7 @@ export interface MembershipOptions {
 export interface Membership extends AsyncDisposable {
   /** The consumer that is in the group now. */
   readonly consumer: Consumer | undefined;
-  /** Settles like the first attempt to join. */
+  /** Resolves when the first attempt to join has succeeded; rejects if it has failed. */
   readonly firstTry: Promise<void>;
 }
 
@@ -66,8 +66,8 @@ const longestDelayMs = 5_000;
  * An ended consumer leaves the group and can't rejoin, and its late batches are ignored. The next consumer is created
  * after the ended consumer has left.
  *
- * One loop creates all consumers, so that only one consumer at a time joins. kafkajs may report a failed first join
- * twice: as an error and as a crash.
+ * One loop creates all consumers, one after another. kafkajs may report a failed first join twice, as an error and as a
+ * crash. Two reports must not start two consumers.
  */
 export function keepMembership(options: MembershipOptions): Membership {
   const { client, topic, log, fields } = options;
@@ -194,8 +194,8 @@ async function runConsumer(options: RunConsumerOptions): Promise<void> {
     member.consumer = undefined;
     member.isJoined = false;
     onEnd();
-    // If the broker is down, the consumer does not wait to leave: the broker removes the member after the session
-    // time-out anyway.
+    // At a stop while the broker is down, this does not wait for the consumer to leave. The broker later removes the
+    // member, after the session time-out.
     const isInVain = signal.aborted && !(await client.answersAtOnce());
     await within(isInVain ? 0 : leaveWithinMs, consumer.disconnect())
       .then(() => onLeft(groupId))

@@ -94,7 +94,7 @@ describe('kafka: the partition order of a group', () => {
         handled.push(number);
       },
     });
-    // The gate is disposed before the group, which waits for running handlers.
+    // The gate is disposed before the group. Otherwise the group's disposal would wait forever for the blocked handler.
     using _gate = { [Symbol.dispose]: () => release.resolve() };
     await publish(0, 0, 1);
     // The message was handled, and its position was committed.

@@ -12,7 +12,7 @@ import { readOffsets, type TopicOffsets } from './recreated.ts';
 export interface PartitionOrder {
   /**
    * Called when partitions are assigned to this consumer. A partition without a commit counts as added later, and
-   * waits. In a new group no partition must wait, so the oldest offset of each partition is committed immediately.
+   * waits. In a new group, no partition needs to wait, so the oldest offset of each partition is committed immediately.
    */
   begin(partitions: ReadonlySet<number>, commit: (positions: Positions) => Promise<unknown>): void;
   /**

@@ -31,7 +31,8 @@ export async function readOffsets(client: KafkaClient, name: string, groupId?: s
  * recreated in two cases:
  *
  * - The topic ends before the last message read.
- * - The broker has lost a commit of this process. A commit that retention has passed does not count.
+ * - The broker has lost a commit of this process. This does not count if retention has deleted messages past the
+ *   committed position.
  *
  * @param taken position of the last message read, per partition
  * @param committed positions that this process has committed
@@ -99,7 +100,7 @@ export function createRecreationCheck(options: RecreationCheckOptions): Recreati
   };
 }
 
-/** Reports that a reader stops because its topic was recreated; returns the error for its callers. */
+/** Reports that a reader stops because its topic was recreated. Returns the error for the reader's callers. */
 export function reportRecreated(
   failures: ConsumerFailures,
   reader: object,

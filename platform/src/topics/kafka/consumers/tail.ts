@@ -18,7 +18,7 @@ import {
 } from './recreated.ts';
 import { deleteTailGroup, newTailGroup } from './tail-groups.ts';
 
-/** Time limit for reading to the end before a tail resolves. */
+/** Time limit for a new tail to read everything up to `startedAt`. */
 const startWithinMs = 30_000;
 
 export interface KafkaTailContext extends Omit<GroupContext, 'database'> {
@@ -36,7 +36,7 @@ export interface KafkaTailContext extends Omit<GroupContext, 'database'> {
  *   had when the added partition was found.
  * - A partition that is added later is read from its beginning.
  * - When the topic was deleted and recreated, the tail stops and reports the recreation. It checks for a recreation
- *   when it joins, in `caughtUp`, and before it skips messages as already read.
+ *   when it rejoins, in `caughtUp`, and before it skips messages that it has already read.
  */
 export async function startKafkaTail<Value>(options: TailOptions<Value>, context: KafkaTailContext): Promise<Tail> {
   const { client } = context;
@@ -202,8 +202,8 @@ class KafkaTail<Value> implements Tail {
   }
 
   /**
-   * Resolves with whether a partition may be read. If it may not, it is paused until the partitions with lower numbers
-   * have been read up to its barrier.
+   * Resolves with true if the partition may be read. Otherwise the partition is paused until the partitions with lower
+   * numbers have been read up to the positions in `#barriers`.
    */
   async #begin(partition: number, pausePartition: () => () => void): Promise<boolean> {
     if (this.#begun.has(partition)) return true;

@@ -3,7 +3,7 @@ import { patchOnce } from './patch-once.ts';
 
 /**
  * Patches kafkajs to skip partitions without messages. A fetch returns all requested partitions, and kafkajs starts a
- * worker for each. With 12 partitions, these workers took a sixth of the CPU time of an event for subscriptions.
+ * worker for each. With 12 partitions, these workers took a sixth of the CPU time that one subscription event costs.
  *
  * @see `bench/`: `npm run bench -- subscriptions`
  */

@@ -38,8 +38,9 @@ const reconnectAfterMs = 500;
  * - The holder has not renewed the lease in time. This happens if the holder is frozen, or its host has vanished while
  *   its connection still seems alive.
  *
- * The holder measures the lease's duration from before its query, with a clock that also runs while the process is
- * frozen. For the holder, the lease therefore ends before another process can take it.
+ * The holder counts the lease's duration from before it sends its query; the database counts it from a later moment.
+ * For the holder, the lease therefore ends before another process can take it. The holder's clock also runs while its
+ * process is frozen.
  */
 export function createLeases({ openSession, durationMs = 10_000, log }: LeasesOptions): Leases {
   const holder = randomUUID();

@@ -21,8 +21,8 @@ export interface BatchSenderOptions {
   database: Database;
   producer: KafkaProducer;
   /**
-   * Whether this process still relays the topic. After it was frozen, a process must not send messages that another
-   * process has already sent.
+   * Whether this process is still the relay of the topic. While this process was frozen, another process may have
+   * become the relay and sent the messages.
    */
   isLeader(topic: string): boolean;
   log: Log;
@@ -33,7 +33,7 @@ export interface BatchSenderOptions {
  * messages wait.
  */
 export function createBatchSender({ database, producer, isLeader, log }: BatchSenderOptions) {
-  /** The bytes per batch of topics for which the broker has rejected the default size. */
+  /** By topic, the reduced limit of bytes per batch after the broker has rejected a batch as too large. */
   const bytesByTopic = new Map<string, number>();
 
   /** Halves the topic's batch size after a rejection. Parks the message if the rejected batch has only one message. */

@@ -105,7 +105,7 @@ export async function openOutbox({ database, producer, client, log }: OutboxOpti
     }
   };
   let adoptTimer: NodeJS.Timeout | undefined;
-  /** Waits first, so that the publisher's own relay has time to send the message. */
+  /** Adopts unsent messages after a short delay, so that the publisher's own relay can send them first. */
   const adoptSoon = () => {
     adoptTimer ??= setTimeout(() => {
       adoptTimer = undefined;
@@ -137,7 +137,7 @@ export async function openOutbox({ database, producer, client, log }: OutboxOpti
   };
 }
 
-/** Adds at least one message within the publisher's transaction, and wakes the relays on commit. */
+/** Adds messages within the publisher's transaction, and wakes the relays on commit. `messages` must not be empty. */
 export async function addToOutbox(
   tx: Transaction,
   topic: string,
