@@ -17,7 +17,7 @@ export type Queryable = PgDatabase<RowsHKT, Record<string, never>>;
 export type Transaction = Queryable;
 
 /**
- * The database port. Adapters: `database/pglite` (embedded) and PostgreSQL with `pg`.
+ * The database port. Adapters: `database/embedded` (PGlite) and `database/postgres` (PostgreSQL with `pg`).
  *
  * Inside `transaction`, use only the handle that `work` gets, and await nothing else. Any other use of the database
  * would deadlock on PGlite, which has one connection, and on an exhausted pool. Both adapters therefore throw

@@ -38,7 +38,8 @@ export interface ConsumeOptions<Value> {
   handler: Handler<Value>;
   /**
    * Called when this consumer is assigned a partition, before it handles a message of the partition. The group has
-   * finished the partition up to `position`, which may be lower than a position that was reported before.
+   * finished the partition up to `position`, which may be lower than a position that `onFinishedThrough` reported
+   * before.
    */
   onAssigned?(partition: number, position: number): Promise<void>;
   /**
@@ -120,7 +121,7 @@ export interface TopicsFailure {
  */
 export interface Topics extends AsyncDisposable {
   /**
-   * Publishes when the transaction commits, and not at all when it rolls back (the outbox).
+   * Publishes when the transaction commits, and not at all when it rolls back.
    * @throws CodedError TOPIC_VALUE_INVALID, TOPIC_VALUE_TOO_LARGE (over 900 kB of JSON)
    */
   publish<Value>(
@@ -152,8 +153,8 @@ export interface Topics extends AsyncDisposable {
 }
 
 /**
- * Returns the name of the topic for messages that a consumer could not handle. They keep their value, and have the
- * error in headers.
+ * Returns the name of the topic for messages that a consumer could not handle. The messages keep their value, and have
+ * the error in their headers.
  */
 export function deadLetterName(topic: string): string {
   return `${topic}.dead-letter`;

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { createMemoryLog } from '../testing/log.ts';
 import { retryEverySecond } from './retry.ts';
 
-// Regression: a consumer that stopped logged, for each message, that the message could not be moved to the dead-letter
+// Regression: at its stop, a consumer logged for each message that the message could not be moved to the dead-letter
 // topic.
 it('retry: logs no failure that is caused by the stop', async () => {
   const stop = new AbortController();

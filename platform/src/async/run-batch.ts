@@ -103,7 +103,7 @@ async function runEach<Item, Result>(run: Run<Item, Result>, part: readonly Batc
   await Promise.all(Array.from({ length: partsAtOnce }, runRemaining));
 }
 
-/** Rejects the item if its signal has aborted. Returns whether it has. */
+/** Rejects the item and returns true if its signal has aborted. */
 function rejectIfLeft<Item, Result>({ signal, reject }: BatchItem<Item, Result>): boolean {
   if (signal?.aborted) reject(signal.reason);
   return signal?.aborted ?? false;

@@ -9,8 +9,8 @@ const quote = (name: string) => `"${name.replaceAll('"', '""')}"`;
  * number of rows. With `values`, 100 rows of ten columns have 1,000 parameters, and processing the parameters takes
  * longer than storing the rows.
  *
- * @param computed SQL per computed column, which may use the input row `input`. A column that is neither in the input
- *   nor computed gets its default
+ * @param computed SQL for computed columns, by column. It can refer to the input row as `input`. A column that is
+ *   neither in the input nor computed gets its default
  */
 export function rowsOf<Table extends PgTable>(
   table: Table,

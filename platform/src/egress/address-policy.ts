@@ -1,6 +1,6 @@
 import ipaddr from 'ipaddr.js';
 
-/** Which addresses that are not public may be called when a URL comes from outside. */
+/** For URLs that clients supply: which addresses may be called although they are not public. */
 export interface AddressPolicy {
   allowLoopback: boolean;
   /** Ranges of private addresses that may be called, in CIDR notation such as `10.1.0.0/16`. */

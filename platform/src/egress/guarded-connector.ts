@@ -35,7 +35,7 @@ export function createGuardedConnector({
   };
   const connect = buildConnector({ timeout: timeoutMs, lookup, allowH2: false });
   return (options, callback) => {
-    // A literal address is checked here, because it does not pass through the lookup.
+    // If the host is an IP address, it is checked here, because it does not pass through `lookup`.
     const literal = literalOf(options.hostname);
     if (literal !== null && addressRefusal(literal, policy) !== null) callback(refused(), null);
     else connect(options, callback);

@@ -5,7 +5,7 @@ import { CodedError, errorCode } from '../errors.ts';
 import { isIn, nameOf } from './host.ts';
 
 export interface NameResolverOptions {
-  /** Time-out for one name. NAME_SERVERS_UNAVAILABLE may take twice as long. Default: 5 s. */
+  /** Time-out for one name. The error NAME_SERVERS_UNAVAILABLE may take twice as long. Default: 5 s. */
   timeoutMs?: number;
   /** Name servers, `address:port`. Default: the system's. */
   servers?: readonly string[];

@@ -34,8 +34,9 @@ const secureTunnelPart = 0.4;
 const maxHeaderSize = 16_384;
 
 /**
- * Creates a connector that uses a proxy. undici's ProxyAgent reconnects without end to a server that speaks first, and
- * waits 5 minutes for a silent proxy. It also does not show which part of a connection has failed.
+ * Creates a connector that uses a proxy. undici's ProxyAgent is not used, because it reconnects without end to a server
+ * that speaks first, and waits 5 minutes for a silent proxy. It also does not show which phase of a connection has
+ * failed.
  *
  * @param proxyUrl URL of the proxy, which may contain a user and a password
  * @param timeoutMs time-out of a call that uses a connection, in milliseconds

@@ -7,7 +7,7 @@ import { listItems } from '../process/config.ts';
 
 /**
  * The setting `TRUSTED_PROXIES`: comma-separated addresses, CIDRs, or `loopback`, `linklocal`, `uniquelocal`. Default:
- * none. The error names a wrong entry.
+ * none. The error message names the wrong entry.
  */
 export function trustedProxies() {
   return z

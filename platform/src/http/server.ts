@@ -59,7 +59,7 @@ export interface HttpLimits {
   /** How long a closing server waits for running requests. Default: 4 s, which is less than `stopLimits.workMs`. */
   closeMs: number;
 }
-/** The limits that are settings. */
+/** Returns the limits that operators can set. */
 export function httpLimitsOf(config: Pick<CommonConfig, 'REQUEST_TIMEOUT' | 'KEEP_ALIVE'>): Partial<HttpLimits> {
   return { requestMs: config.REQUEST_TIMEOUT, idleMs: config.KEEP_ALIVE };
 }

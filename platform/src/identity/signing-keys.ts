@@ -24,7 +24,7 @@ export interface SigningKeys extends Disposable {
   readonly jwks: JSONWebKeySet;
   /** Finds a public key for jose's verification. */
   readonly verify: FindKey;
-  /** Creates a new key if one is due, and reads the keys. It also runs every minute. */
+  /** Creates a new key if one is due, and reads the keys. This also happens every minute. */
   refresh(): Promise<void>;
   /** Removes a revoked key from memory immediately, then reads the keys. Throws the database's errors. */
   drop(kid: string): Promise<void>;
@@ -41,8 +41,8 @@ type Key = SigningKeyRow & { privateKey: KeyObject | null };
 /**
  * Opens the signing keys of a service, which are stored in its database. One process at a time rotates the keys. A new
  * key is published an hour before its first use. A replaced key stays published until its signatures have expired. A
- * key that can't be decrypted stays published, but is not used for signing. If it was altered, a new key replaces it
- * immediately.
+ * key that can't be decrypted stays published, but is not used for signing. If such a key was altered, a new key
+ * replaces it immediately.
  */
 export async function createSigningKeys({ clock, log, ...rotation }: SigningKeysOptions): Promise<SigningKeys> {
   const { database, table, secrets } = rotation;
@@ -65,8 +65,8 @@ export async function createSigningKeys({ clock, log, ...rotation }: SigningKeys
     useKeys();
   };
   /**
-   * Decrypts a key. If decryption fails, a key that was decrypted before stays in use, because another process may have
-   * encrypted it again with a newer secret.
+   * Decrypts a row's key. If decryption fails, but this process has decrypted the same key before, the key stays in
+   * use. Another process may have encrypted the key again with a newer SECRETS_KEY.
    */
   const openOrKeep = (row: SigningKeyRow): Key => {
     const { privateKey, error } = openPrivateKey(row, { secrets, purpose });

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 export interface WaitForOptions {
   /** Time-out in milliseconds. Default: 120,000. */
   withinMs?: number;
-  /** Delay after a check in milliseconds. Default: 50. */
+  /** Delay between two checks in milliseconds. Default: 50. */
   everyMs?: number;
   /** Returns a value that changes when there is progress. Each change restarts the time-out. */
   progress?: () => unknown;

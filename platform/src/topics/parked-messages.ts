@@ -128,7 +128,7 @@ export async function removeParked(query: Queryable, id: number): Promise<void> 
   await query.delete(parkedMessage).where(eq(parkedMessage.id, id));
 }
 
-/** Stores the error of another failure, and the time of the next retry. */
+/** Stores a parked message's latest error, and the time of its next retry. */
 export async function postpone(
   query: Queryable,
   id: number,

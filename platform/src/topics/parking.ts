@@ -11,7 +11,7 @@ import {
   summarizeParked,
 } from './parked-messages.ts';
 
-/** Parks messages of a group's consumer that fail for longer than a limit. */
+/** Parks messages that a consumer of the group fails to handle for longer than a limit. */
 export interface Parking extends GroupOfTopic {
   readonly database: Database;
   /** Whether the group had parked messages at the last refresh. */

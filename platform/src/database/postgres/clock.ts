@@ -3,8 +3,8 @@ import type { OutagePool } from './client.ts';
 
 const measureEveryMs = 60_000;
 /**
- * A sample whose query took longer is too inaccurate, because the database may have read its clock at any time during
- * the query.
+ * Limit for the query that reads the database's clock. A slower query is too inaccurate, because the database may have
+ * read its clock at any time during the query.
  */
 const goodWithinMs = 1_000;
 /** If the machine's clock moved this far from the monotonic clock, the clock was set, or the machine slept. */
@@ -19,7 +19,7 @@ export function createDatabaseClock(pool: OutagePool, log: Log) {
   let offsetMs: number | undefined;
   let machineOffsetMs = readMachineOffset();
 
-  /** Measures the offset once. A slow sample is dropped, unless it is the first sample. */
+  /** Measures the offset once. A slow measurement is dropped, unless it is the first. */
   const measure = async (): Promise<void> => {
     // The connection is acquired first, because waiting for it is not part of the round trip.
     const client = await pool.connect();

@@ -22,8 +22,8 @@ export function failuresContract(open: OpenTopics): void {
       expect(await seen.first(3)).toEqual(['b0', 'a0', 'a1']);
     });
 
-    // Regression: after each of these errors, the message went to the dead-letter topic. An outage with an unexpected
-    // error moved a whole topic there.
+    // Regression: after each of the errors below, the message went to the dead-letter topic. An outage with an
+    // unexpected error moved a whole topic there.
     it('retries every fault of the environment, and buries none', async () => {
       await using ctx = await setUpTopics(open);
       const { topics, topic, publish, consume } = ctx;

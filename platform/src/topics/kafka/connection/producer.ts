@@ -89,7 +89,10 @@ export function createKafkaProducer({ kafka, nameOf }: KafkaClient, log: Log): K
   };
 }
 
-/** Error types of the protocol, by which errors are recognised, because kafkajs does not export its error classes. */
+/**
+ * Error types of the Kafka protocol. An error is recognised by its type, because kafkajs does not export its error
+ * classes.
+ */
 const tooLarge = new Set<unknown>(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE']);
 
 function isTooLarge(error: unknown): boolean {

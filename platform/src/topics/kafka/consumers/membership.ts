@@ -95,7 +95,7 @@ export function keepMembership(options: MembershipOptions): Membership {
     }
   })();
 
-  // The watch is not awaited, because at a stop it may be waiting for a response of the broker.
+  // `watchMembership` is not awaited, because at a stop it may be waiting for a response of the broker.
   void watchMembership({ ...options, isJoined: () => member.isJoined, signal: stop.signal });
 
   return {

@@ -94,7 +94,7 @@ export function createPartitionOrder({
             .map(([below, end]) => Math.max(0, end - (seen.committed[Number(below)] ?? 0)))
             .reduce((sum, count) => sum + count, 0);
           if (rest === 0) return;
-          // Only progress of older partitions counts, because other partitions may progress forever.
+          // Only the progress of older partitions restarts the time limit. Other partitions may progress forever.
           if (rest < left) [left, movedAt] = [rest, performance.now()];
         } catch (error) {
           log.debug({ error, groupId, partition }, 'the offsets of the group could not be read yet');

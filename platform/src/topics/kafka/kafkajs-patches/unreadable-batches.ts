@@ -76,7 +76,7 @@ function createDecodeMessages(original: Decode<unknown[]>): Decode<unknown[]> {
     const size = decoder.readInt32();
     if (size < headBytes || !decoder.canReadBytes(size)) return [];
     let rest = decoder.readBytes(size);
-    // Only message format 2 has batches.
+    // Message formats before 2 have no such batches, and are left to kafkajs.
     if (rest.readInt8(16) < 2) {
       decoder.offset = start;
       return original(decoder);
@@ -97,7 +97,10 @@ function createDecodeMessages(original: Decode<unknown[]>): Decode<unknown[]> {
   };
 }
 
-/** Returns the message for a batch, with the batch's last offset, so that kafkajs continues after the batch. */
+/**
+ * Returns the message that replaces an unreadable batch. It has the batch's last offset, so that kafkajs continues
+ * after the batch.
+ */
 function unreadable(batch: Buffer, error: unknown) {
   const attributes = batch.readInt16BE(21);
   const why = error instanceof Error ? error.message : String(error);

@@ -22,7 +22,7 @@ export async function parkRefused(database: Database, row: OutboxRow, error: unk
   log.error(fields, 'the broker rejected a message: it is parked, and later ones are sent');
 }
 
-/** Moves messages that an operator replays back to the outbox, from where the relay sends them. */
+/** Returns messages to the outbox once an operator has replayed them. The relay then sends them. */
 export async function returnReplayed({ query }: Database): Promise<void> {
   await query.execute(sql`
     with returned as (
