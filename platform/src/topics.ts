@@ -56,8 +56,8 @@ export interface ConsumeOptions<Value> {
  * - After an error that is the message's fault, the message goes to `<topic>.dead-letter`. Such an error is a
  *   CodedError that is not retryable, or a database error for an invalid value or a violated constraint.
  * - After any other error, the message is retried with backoff, while later messages of its key wait.
- * - A message that fails for longer than a limit is parked in the database, with later messages of its key, and retried
- *   from there.
+ * - A message that fails for longer than a limit is parked: it is stored in the database and retried from there. Later
+ *   messages of its key are also parked.
  * - If the error has `retryForMs`, a parked message goes to the dead-letter topic after this time.
  */
 export type Handler<Value> = (message: Message<Value>, context: HandlerContext) => Promise<void>;

@@ -107,7 +107,7 @@ export function createMessageHandler<Value>(options: MessageHandlerOptions<Value
 
   /**
    * Returns the number of dead letters in a row that this consumer assumes at its start: usually 0. If the group had
-   * stopped at the limit, the number is one below that limit, so the consumer may send only one more before it stops
+   * stopped at the limit, the number is one below that limit. The consumer may then send only one more before it stops
    * again. If an operator raised the limit by 5, it may send 6.
    */
   const buriedBefore = () => {
