@@ -14,7 +14,7 @@ export const maxAcceptLength = 500;
 
 /**
  * Creates the function that returns the media type of a result for an Accept header; null if Apollo Server would choose
- * another type. Results are cached, because clients send few different headers.
+ * a type that is not in `answerTypes`. Results are cached, because clients send few different headers.
  */
 export function createAnswerTypes(): (accept: string | undefined) => string | null {
   const known = new LRUCache<string, { type: string | null }>({ max: 200 });

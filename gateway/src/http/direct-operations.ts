@@ -115,8 +115,8 @@ export function createDirectOperations(options: DirectOperationsOptions): Direct
 }
 
 /**
- * Creates the function that returns the media type of a result; null if the header selects a stream or another media
- * type. Results are cached, because clients send few different headers.
+ * Creates the function that returns the JSON media type of a result for an Accept header; null if the header selects a
+ * stream or any other type. Results are cached, because clients send few different headers.
  */
 function createDirectTypes(): (accept: string | undefined) => string | null {
   const answerTypeOf = createAnswerTypes();

@@ -56,7 +56,8 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
   const { operations } = streams;
   const apollo = await createApolloAdapter({ app, operations, schema, log });
 
-  // A request waits before its body is read, so that a waiting request only takes the memory of its headers.
+  // A request waits for its turn before its body is read, so that a waiting request only takes the memory of its
+  // headers.
   const awaitTurn: onRequestHookHandler = ({ raw }, reply, done) => {
     const passed = direct.passed(raw);
     if (passed) return done((passed.refusal ?? undefined) as Error | undefined);

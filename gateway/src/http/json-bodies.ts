@@ -8,13 +8,16 @@ import { requesterOf } from '../scheduling/wait-queue.ts';
 export interface JsonBodiesOptions {
   largeRequests: LargeRequests;
   addresses: ClientAddresses;
-  /** Stores the place of each large request in `LargeRequests`. The request's context takes over the place. */
+  /**
+   * For each large request, the disposable that `LargeRequests.enter` returned. The request's context takes it over,
+   * and disposes it when the execution starts.
+   */
   places: WeakMap<IncomingMessage, Disposable>;
 }
 
 /**
- * Parses the JSON bodies of a scope. A large body stays unparsed until its requester has a free place
- * (`LargeRequests`).
+ * Parses the JSON bodies of a Fastify scope. A large body is parsed only once `LargeRequests` allows one more large
+ * request of its requester.
  */
 export function parseJsonBodies(scope: FastifyInstance, { largeRequests, addresses, places }: JsonBodiesOptions): void {
   const parse = scope.getDefaultJsonParser('error', 'error');

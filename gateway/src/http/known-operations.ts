@@ -101,7 +101,9 @@ export function isJsonType(contentType: string | undefined): boolean {
   return contentType === 'application/json' || (contentType !== undefined && json.test(contentType));
 }
 
-/** Reads a request like Apollo Server; null if Apollo Server might refuse it. */
+/**
+ * Reads the operation from a request in the same way as Apollo Server; null if Apollo Server might refuse the request.
+ */
 function readRequest({ method, headers, body, url }: FastifyRequest): OperationRequest | null {
   const contentType = headers['content-type'];
   if (method === 'POST') return isJsonType(contentType) ? readBody(body) : null;

@@ -36,11 +36,13 @@ export interface RequestContexts {
   keep(request: IncomingMessage, context: MaybePromise<GatewayContext>): void;
   /** Returns the kept context, or creates and keeps one. A context that is created with a `token` is not kept. */
   of(exchange: RequestExchange, token?: string): MaybePromise<GatewayContext>;
-  /** Returns the headers that a request passes on, if `create` has read them. */
+  /**
+   * Returns the headers that pass through the gateway for this request; undefined if `create` was not called for it.
+   */
   passedBy(request: IncomingMessage): PassedHeaders | undefined;
   /** Whether headers of subgraphs are passed on to clients. */
   readonly passesBack: boolean;
-  /** The places of large requests in `LargeRequests`. */
+  /** For each large request, the disposable that `LargeRequests.enter` returned. */
   readonly places: WeakMap<IncomingMessage, Disposable>;
 }
 

@@ -15,7 +15,10 @@ import { fragmentsOf } from './parse-document.ts';
 
 type Fragments = Readonly<Record<string, FragmentDefinitionNode>>;
 
-/** The limit for introspection is the cost of the full introspection query, which tools send, times this factor. */
+/**
+ * Tools send the full introspection query. The limit for the cost of introspection is the cost of this query times this
+ * factor.
+ */
 const introspectionAllowance = 1.25;
 
 export interface ComplexityCheckOptions {

@@ -66,12 +66,16 @@ interface Figures extends Omit<Complexity, 'rootFields'> {
 }
 
 type Measure = (set: SelectionSetNode, parent: GraphQLNamedType | null, sized: SizedFields | null) => Figures;
-/** Subfields whose list size the parent's argument sets, such as `edges` of a connection with `first: 10`. */
+/**
+ * Subfields that get their list size from an argument of the parent field. Example: `edges` of a connection with
+ * `first: 10`.
+ */
 type SizedFields = { names: readonly string[]; size: number };
 
 function createMeasure(options: ComplexityOptions): Measure {
   const { schema, costs, fragments, operation, variables, onVisit } = options;
-  // Measurements of fragments, by the fragment's name and the list size at its spread.
+  // Measurements of fragments. The key has the fragment's name, and the list size that the field around the spread
+  // sets.
   const measured = new Map<string, Figures>();
   const open = new Set<string>();
   const defaults = new Map(
@@ -139,7 +143,7 @@ function createMeasure(options: ComplexityOptions): Measure {
     sum.dependsOnVariables ||= children.dependsOnVariables;
   };
 
-  /** Returns the size of the field's list, or of the subfields' lists whose size the field's arguments set. */
+  /** Returns the size that the arguments set: of the field's own list or, for a connection, of its `sizedFields`. */
   const sizeOf = (node: FieldNode, cost: FieldCost, sized: SizedFields | null): number => {
     if (cost.isList && sized?.names.includes(node.name.value)) return sized.size;
     if (cost.slicingArguments.length === 0) return cost.assumedSize;

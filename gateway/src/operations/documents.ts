@@ -76,7 +76,7 @@ const maxDocumentBytes = 33_554_432;
 const bytesPerToken = 200;
 /**
  * A larger document is cached only on its second use. If every large new document were cached, the old generation of
- * the heap would fill quickly, and its garbage collection delays all requests.
+ * the heap would fill quickly. Garbage collection of the old generation delays all requests.
  */
 const maxFirstUseBytes = 131_072;
 
@@ -140,7 +140,8 @@ export function createDocuments({ federation, guard, loopShare, introspection }:
       const key = keyOf(text);
       const cached = documents.get(key);
       if (cached) return cached;
-      // Counting and parsing are separate steps, so that a large text does not take one long turn of the event loop.
+      // Counting the tokens and parsing are separate steps, so that a large text does not block the event loop for both
+      // at once.
       const work = { requester, bytes: 2 * text.length };
       const tokens = await loopShare.run(() => countTokens(text, guard), work);
       return loopShare.run(() => documents.get(key) ?? parseNew(text, tokens), work);
@@ -161,7 +162,8 @@ export function createDocuments({ federation, guard, loopShare, introspection }:
         // Planning takes longer with `@defer`. If it takes too long, `@defer` is ignored, as the specification allows.
         if (!isCodedError(error, 'OPERATION_TOO_COMPLEX')) throw error;
         const whole = await plan(false);
-        // The planner is not asked again: each time its thread would be replaced.
+        // The plan without `@defer` is used from now on. Another attempt to plan `@defer` would again take too long,
+        // and the planner's thread would have to be replaced.
         plans.reuse(keyFor(true), keyFor(false));
         return whole;
       }

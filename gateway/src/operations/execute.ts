@@ -23,11 +23,17 @@ export interface ExecuteOptions {
   loopShare: LoopShare;
 }
 
-/** An operation with more selections is large, and may have to wait in the queue of `loopShare`. */
+/**
+ * An operation with more than this number of selections is large. A large operation waits until `loopShare` has time
+ * for it.
+ */
 const maxSmallSelections = 500;
 /** Measured time on the event loop per selection, for request, response and execution. */
 const msPerSelection = 0.001;
-/** Limit of the estimated time of one execution. In measure mode an operation may have millions of selections. */
+/**
+ * Upper limit of the estimate for one operation. In measure mode an operation may have millions of selections. Without
+ * the limit, its estimate would delay all later large operations for a long time.
+ */
 const maxFollowingMs = 100;
 
 /** Creates `Operations.execute`. */
@@ -67,7 +73,8 @@ function limitDeferred(
 ): JsonResult {
   const limit = async function* () {
     let left = maxBytes;
-    // In measure mode `exceed` only logs: one line per response is enough.
+    // In measure mode `exceed` only logs, and the loop continues. The flag prevents further log lines for the same
+    // response.
     let isExceeded = false;
     for await (const chunk of chunks) {
       for (const { dataJson, errors } of chunk.parts) {

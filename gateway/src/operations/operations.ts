@@ -65,8 +65,8 @@ export interface Operations {
    */
   prepareKnown(request: OperationRequest, context: GatewayContext): Operation | null;
   /**
-   * Executes a query or a mutation. A large operation waits while large operations exceed LARGE_OPERATIONS_SHARE.
-   * MAX_RESPONSE_BYTES limits the response with all its deferred parts.
+   * Executes a query or a mutation. A large operation waits while large operations exceed their share of the event
+   * loop's time (LARGE_OPERATIONS_SHARE). MAX_RESPONSE_BYTES limits the response with all its deferred parts.
    *
    * @throws CodedError OPERATION_TOO_COMPLEX for a response over MAX_RESPONSE_BYTES; SERVICE_UNAVAILABLE (retryable) if
    *   too many large operations wait
@@ -109,7 +109,7 @@ export function createOperations({
   const newTexts = createGate({ atOnce: newTextsAtOnce });
   const persistedQueries = createPersistedQueries();
   const mask = createFailureMask(log);
-  // A WeakMap, so that the caches of a supergraph are released with its federation.
+  // A WeakMap, so that the caches are released when a reload replaces their federation.
   const documentsOf = new WeakMap<Federation, Documents>();
   const documentsFor = (federation: Federation): Documents => {
     const known = documentsOf.get(federation) ?? createDocuments({ federation, guard, loopShare, introspection });

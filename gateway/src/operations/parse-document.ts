@@ -17,7 +17,7 @@ import { type LimitGuard, maxNesting, tooComplex } from '../request/limits.ts';
 
 /** A document and its number of tokens. */
 export interface ParsedDocument {
-  /** The document, parsed without locations, which would take several times the memory. */
+  /** The document, parsed without locations. With locations, it would take several times the memory. */
   document: DocumentNode;
   tokens: number;
 }

@@ -20,7 +20,8 @@ async function countPlanned(selections: number): Promise<number> {
 describe('plan cache', () => {
   it('counts what the compiled form of an operation takes', async () => {
     expect(await countPlanned(10)).toBe(4);
-    // Each plan takes 6 MB. Plans that were used once share a quarter of the 64 MiB, so the first plan was evicted.
+    // Each plan takes 6 MB, and plans that were used once share a quarter of the cache: 16 MiB. So plan `a` was
+    // evicted, and is planned again.
     expect(await countPlanned(10_000)).toBe(5);
   });
 });

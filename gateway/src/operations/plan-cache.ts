@@ -22,7 +22,7 @@ export interface PlanCache {
    * @throws the errors of `Planner.plan`
    */
   plan(key: string, wanted: WantedPlan, requester: Requester): Promise<Plan>;
-  /** Caches the plan of another key for this key as well, unless it was evicted since. */
+  /** Caches the plan of `otherKey` for `key` as well. Does nothing if that plan is no longer cached. */
   reuse(key: string, otherKey: string): void;
 }
 

@@ -24,7 +24,7 @@ const client = (changes: Partial<GatewayContext> = {}): GatewayContext => ({
   ...changes,
 });
 
-/** Creates shared reads. The test settles the executions, which `started` has in the order of their start. */
+/** Creates shared reads. `started` has the executions in the order of their start, and the test settles them. */
 function openReads() {
   const started: (PromiseWithResolvers<JsonResult> & { context: GatewayContext })[] = [];
   const execute = createSharedReads((_operation, context) => {

@@ -41,8 +41,9 @@ export interface LimitGuard {
    */
   check(limit: keyof OperationLimits | 'values', actual: number): void;
   /**
-   * Called while an operation is measured. Checks the selections visited so far against MAX_TOKENS. Even in `measure`
-   * mode, more than 20 times MAX_TOKENS are refused, because measuring blocks the event loop.
+   * Called while an operation is measured. Refuses the operation if more selections than MAX_TOKENS were visited. In
+   * `measure` mode the maximum is 20 times as high, but exceeding it is also refused, because measuring blocks the
+   * event loop.
    */
   checkVisited(visited: number): void;
   /** Like `check`, for a limit that is known to be exceeded, perhaps by an unknown amount. */

@@ -107,7 +107,8 @@ function unfit(path: readonly (string | number)[], reason: string): CodedError<P
  * Reads the values of the variables that `@skip`, `@include` and `@defer` depend on. Values that are not Booleans are
  * omitted, because coercion reports them later.
  *
- * @throws CodedError BAD_USER_INPUT for null: a nullable variable with a default may be null, but a condition may not
+ * @throws CodedError BAD_USER_INPUT if the value is null. A nullable variable with a default accepts null, but the
+ *   argument `if` of these directives does not
  */
 export function readConditions(
   names: readonly string[],

@@ -101,8 +101,8 @@ export class FairQueue<Item> {
   }
 
   /**
-   * Moves a requester to the list of its new size. A size changes only by one, so the largest size is found without a
-   * search.
+   * Moves a requester to the list of its new size. Each call changes the size by one. So if the last list becomes
+   * empty, the requester is now in the list before it, which becomes the last list.
    */
   #resize(requester: Requester<Item>, size: number): void {
     this.#ofSize(requester.size).remove(requester.ofSize);

@@ -9,15 +9,16 @@ export const maxSmallBytes = 8_192;
 
 export interface LargeRequestsOptions extends WaitQueueOptions {
   /**
-   * Number of large requests of one requester that may be parsed but not executed yet. Further ones wait. Default: 4.
+   * Limit per requester of large requests between parsing and the start of their execution. Further ones wait unparsed.
+   * Default: 4.
    */
   atOnce?: number;
 }
 
 /**
  * Limits how many large requests of one requester are prepared concurrently. Further large requests wait as received
- * bytes. Once parsed, they would take several times the memory on the heap, and garbage collection would delay all
- * requests.
+ * bytes, because a parsed request takes several times the memory. With many of them on the heap, garbage collection
+ * would delay all requests.
  */
 export interface LargeRequests {
   /**

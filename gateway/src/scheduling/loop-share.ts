@@ -9,9 +9,11 @@ export interface LoopShareOptions extends WaitQueueOptions {
 
 export interface LoopWork {
   requester: Requester;
-  /** Memory that the caller takes while it waits. */
+  /** Memory that the request takes while it waits, in bytes. */
   bytes: number;
-  /** Estimated time of later work that also counts against the share. Default: 0. */
+  /**
+   * Estimated time that the caller blocks the event loop after `work`. It also counts against the share. Default: 0.
+   */
   followingMs?: number;
 }
 
@@ -36,8 +38,8 @@ interface WaitingWork extends Waiting {
 export function createLoopShare({ share = 0.25, burstMs = 5, ...limits }: LoopShareOptions = {}): LoopShare {
   const queue = new WaitQueue<WaitingWork>(limits);
   /**
-   * The time at which the work done so far no longer exceeds the share. New work may start then, or earlier within the
-   * burst.
+   * Work that took 5 ms uses up a share of 0.25 for 20 ms. This is the time until which all work so far has used up the
+   * share. New work may start at this time, or before it as far as `burstMs` allows.
    */
   let isPaidAtMs = 0;
   let timer: NodeJS.Timeout | null = null;

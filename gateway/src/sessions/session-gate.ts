@@ -61,8 +61,8 @@ export async function createSessionGate({
     await followTopic(topics, {
       topic: schemaTopics.sessionEnded,
       log,
-      // Messages about revoked keys and ended sessions may have been missed before the tail's start. So the keys and
-      // the sessions are read again.
+      // Messages about revoked keys and ended sessions may have been missed while this process did not read the topic.
+      // So the keys and the sessions are read again.
       onStart() {
         keys.refresh();
         sessions.checkAll();

@@ -40,9 +40,9 @@ interface Watch {
 const minCheckIntervalMs = 250;
 
 /**
- * At its deadline a session is read from the store, because another process may have recorded activity. All sessions
- * share one timer, because separate timers would take a large part of a connection's memory. While the store can't be
- * reached, a connection stays open until the last known deadline of its session.
+ * At its deadline a session is read from the store, because another gateway process may have recorded activity. All
+ * sessions share one timer, because separate timers would take a large part of a connection's memory. While the store
+ * can't be reached, a connection stays open until the last known deadline of its session.
  */
 export function watchSessions({ keyValue, isRevoked, clock, log, idleMs }: WatchedSessionsOptions): WatchedSessions {
   const watches = new Map<string, Watch>();
@@ -75,7 +75,7 @@ export function watchSessions({ keyValue, isRevoked, clock, log, idleMs }: Watch
     const now = clock.now();
     let next = Number.POSITIVE_INFINITY;
     for (const watch of watches.values()) {
-      // A deadline can only be further away than `idleMs` if the clock was set back.
+      // A deadline is never set further away than `idleMs`. If it is further away now, the clock was set back.
       const isTooFar = watch.deadlineMs > now + idleMs;
       if (isTooFar) watch.deadlineMs = now + idleMs;
       if (isTooFar || watch.deadlineMs <= now) void check(watch);

@@ -39,7 +39,7 @@ export class ActiveSubscription implements Subscription {
   #hasEnded = false;
 
   /**
-   * @param claimValue value of the subscriber's claim, which messages must match
+   * @param claimValue value of the subscriber's claim; the subscriber gets only messages with this value
    * @throws CodedError RATE_LIMITED
    */
   constructor(shared: SharedOperation, claimValue: string, context: GatewayContext, quota: Quota) {

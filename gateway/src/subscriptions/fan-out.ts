@@ -57,7 +57,7 @@ const mostWaitingBytes = 4_194_304;
 export class FanOut {
   /** The identity key of all members. Subgraphs give the same response to clients with equal keys. */
   readonly identityKey: string;
-  /** The value of the members' claim, which the message's field named by `@topic(match:)` must equal. */
+  /** The value of the members' claim. The members get only messages whose field named by `@topic(match:)` equals it. */
   readonly claimValue: string;
   readonly #options: FanOutOptions;
   readonly #members = new Set<FanOutMember>();
@@ -66,7 +66,8 @@ export class FanOut {
   /** Number of events that the fan-out has received so far. */
   #count = 0;
   /**
-   * The cursor of the last sent event. A republished message that is stored at or before this cursor is a duplicate.
+   * The cursor of the last event that the members received, live or in their catch-up. A republished message that is
+   * stored at or before this cursor is a duplicate.
    */
   #cursor: string | null = null;
   #source: Disposable | null = null;
@@ -114,7 +115,7 @@ export class FanOut {
     if (!this.#waiting.add(next)) this.end(this.#options.formatErrors(tooManyWait()));
   }
 
-  /** Closes the source of events. `openSource` can then open another one. */
+  /** Closes the source of events. `openSource` can then open another source. */
   closeSource(): void {
     this.#source?.[Symbol.dispose]();
     this.#source = null;
@@ -158,8 +159,8 @@ export class FanOut {
   }
 
   /**
-   * Executes this event and then the waiting events, in order. The method is synchronous as long as no event needs a
-   * fetch. Never throws.
+   * Executes this event and then the waiting events, in order. The method is synchronous until an event needs a request
+   * to a subgraph. Never throws.
    */
   #answerFrom(first: Waiting | undefined): void {
     try {
@@ -250,7 +251,7 @@ class FanOutMember implements Disposable {
   }
 }
 
-/** An event with its number; null means that the fan-out completes. */
+/** An event with its number in the order of arrival; null marks the end after `complete`. */
 type Waiting = { event: FanOutEvent; number: number } | null;
 
 /** A queue of events, bounded in count and bytes. */

@@ -12,7 +12,9 @@ import type { TopicFeeds } from './topic-feeds.ts';
 
 export interface MissedOptions {
   shared: SharedOperation;
-  /** Value of the subscriber's claim, which the message's field named by `@topic(match:)` must equal. */
+  /**
+   * Value of the subscriber's claim. The subscriber gets only messages whose field named by `@topic(match:)` equals it.
+   */
   claimValue: string;
   /** The cursor after which the subscriber resumes. */
   after: string;
@@ -47,8 +49,8 @@ export async function openMissed(options: MissedOptions): Promise<CatchUp> {
       reader = { planned, readStoredPage: createStoredPageReader({ planned, replay, claimValue, context, log }) };
     return reader.readStoredPage(from, first);
   };
-  // Reading the topic may take long, and meanwhile the subscription counts against the user's quota. So the wait ends
-  // when the client leaves.
+  // Reading the topic may take long, and meanwhile the subscription counts against the user's quota. So the wait is
+  // aborted when the client disconnects or completes the operation.
   const opening = openCatchUp({ planned: current, claimValue, recent, scan, clock, log, readStoredPage, after });
   return unlessAborted(context.signal, opening);
 }

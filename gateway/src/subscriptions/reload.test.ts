@@ -44,8 +44,8 @@ describe('reload', () => {
     let answered = 0;
     const bothAnswered = Promise.withResolvers<void>();
     for (let index = 0; index < count; index += 1) {
-      // Every second subscription selects a field that the next supergraph lacks. Half of the subscriptions have an
-      // operation of their own, because of their variable `p`.
+      // Every second subscription selects a field that the next supergraph lacks. Equal operations are shared. Half of
+      // the subscriptions have an operation of their own, because their variable `p` is unique.
       const field = index % 2 === 0 ? 'place' : 'note';
       const text = `subscription ($p: ID) { moved(parcel: $p) { node { id ${field} } } }`;
       const variables = { p: index % 4 < 2 ? String(index) : 'p1' };

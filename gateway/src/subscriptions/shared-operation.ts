@@ -83,7 +83,7 @@ export class SharedOperation {
     return this.#environment.log;
   }
 
-  /** The errors with which the operation was retired; null while it is in use. */
+  /** The errors with which a reload ended the operation; null while it is in use. */
   get endedWith(): readonly GraphQLFormattedError[] | null {
     return this.#endedWith;
   }
@@ -214,11 +214,11 @@ export class SharedOperation {
 
 /** How the next supergraph changes an operation. */
 export type OperationChange =
-  /** The source of events stays the same. */
+  /** The operation keeps its source of events: its topic, or its request to the same subgraph. */
   | { kind: 'keep'; operation: Operation; planned: TopicSubscription | UpstreamSubscription }
-  /** Events come from a subgraph. Either the request to the subgraph changes, or another subgraph serves the field. */
+  /** For an operation whose events come from a subgraph: the request changes, or another subgraph serves the field. */
   | { kind: 'move'; operation: Operation; planned: TopicSubscription | UpstreamSubscription }
-  /** The operation ends: it is invalid, its `@topic` changes, or more of its fields are hidden. */
+  /** The operation ends, because it is invalid, its `@topic` changes, or more of its fields are hidden. */
   | { kind: 'end' };
 
 /**

@@ -23,7 +23,7 @@ import { createSharedOperations } from './shared-operations.ts';
 import type { MessageBounds } from './topic/message-buffer.ts';
 import { createTopicFeeds } from './topic-feeds.ts';
 
-/** The core of subscriptions, independent of the transport. */
+/** The part of subscriptions that all transports share. */
 export interface Subscriptions extends AsyncDisposable {
   /** Number of active subscriptions. */
   readonly count: number;
@@ -38,10 +38,10 @@ export interface Subscriptions extends AsyncDisposable {
    */
   subscribe(operation: Operation, context: GatewayContext, options?: { after?: string | null }): Promise<Subscription>;
   /**
-   * Prepares for another supergraph: opens the topic feeds of its fields, and plans every active subscription with it.
-   * A subscription that is invalid in the next supergraph ends with SUBSCRIPTION_SCHEMA_RELOAD.
+   * Prepares for a reload of the supergraph: opens the topics of the next supergraph's fields, and plans every active
+   * subscription with it. A subscription that is invalid in the next supergraph ends with SUBSCRIPTION_SCHEMA_RELOAD.
    *
-   * @throws Error for a field that can't be served
+   * @throws Error if a field's `@topic` can't be served
    */
   prepareFor(next: Federation): Promise<Preparation>;
 }
@@ -63,8 +63,8 @@ export interface SubscriptionsOptions {
 }
 
 /**
- * Creates the core of subscriptions. For each topic that a Subscription field names, the core has one tail: a reader of
- * the topic's new messages.
+ * Creates the part of subscriptions that all transports share. For each topic that a Subscription field names, it has
+ * one tail: a reader of the topic's new messages.
  */
 export async function createSubscriptions({
   federation,
@@ -101,7 +101,8 @@ export async function createSubscriptions({
     },
     async subscribe(requested, context, { after = null } = {}) {
       let operation = requested;
-      // The supergraph may have been reloaded since the operation was prepared, and again while it is planned.
+      // The supergraph may have been reloaded after the operation was prepared. It may be reloaded again during
+      // `planFor`, so the check is repeated.
       while (operation.federation !== federation.current)
         operation = await planFor(federation.current, operation, context);
       const { schema, hideSuggestions } = operation.federation;

@@ -1,7 +1,7 @@
 import type { Log } from '@voucher-gateway/platform/process/log';
 import { createRepeatedLines } from '@voucher-gateway/platform/process/repeated-lines';
 
-/** Texts up to this many characters are written as strings while the buffer is empty. */
+/** While the buffer is empty, texts up to this many characters are written as strings. */
 const shortText = 4_096;
 
 /**
@@ -21,8 +21,9 @@ export function encodeWithinLimit(
 }
 
 /**
- * Returns the size of a text that is larger than the limit, else 0. Until the buffer is empty, the caller raises the
- * limit by this size, so that later messages, such as the operation's `complete`, can follow.
+ * Returns the size of a text that alone exceeds the buffer limit; 0 for any other text. The caller adds this size to
+ * the limit while the text is buffered. So the text does not prevent short later messages, such as the operation's
+ * `complete`.
  */
 export function oversizedBytes(encoded: string | Buffer, maxBufferedBytes: number): number {
   return encoded.length > maxBufferedBytes ? encoded.length : 0;
@@ -30,7 +31,7 @@ export function oversizedBytes(encoded: string | Buffer, maxBufferedBytes: numbe
 
 /** A connection with buffered bytes that its client has not read yet. */
 export interface SlowConsumer {
-  /** Ends the connection, which releases its buffer. */
+  /** Ends the connection, so that its buffer is released. */
   drop(): void;
 }
 

@@ -20,11 +20,12 @@ export interface SocketHandler {
 }
 
 /**
- * A client's socket. To save memory, all sockets share the same listener functions, whose state is in this object.
+ * A client's socket. To save memory, all sockets share the same listener functions, which keep their state in this
+ * object.
  *
  * Messages are written immediately, and the bytes that a slow consumer has not read yet are counted. The socket is not
  * read while more than half of the limit is buffered, or while an operation of the client waits in a queue. A client
- * that reads nothing does not answer pings either, so the keep-alive drops it.
+ * that reads nothing does not answer pings either, so the keep-alive terminates its socket.
  */
 export class ClientSocket extends WebSocket implements SlowConsumer {
   /** Handles the socket's messages; null if the connection was rejected. */
@@ -34,7 +35,7 @@ export class ClientSocket extends WebSocket implements SlowConsumer {
   limits: SendLimits | null = null;
   /** Size of a buffered text that is larger than the limit; 0 if there is none. */
   #oversizedBytes = 0;
-  /** Number of the socket's operations that wait in a queue. */
+  /** Number of the socket's operations that wait in a queue. While it is above 0, the socket is not read. */
   #readingPauses = 0;
   /** True while a pending flush will update the budget. */
   #isWatched = false;

@@ -8,8 +8,8 @@ import type { SendBudget } from './backpressure.ts';
 const largeAnswer = 16_384;
 
 /**
- * Counts large HTTP responses against the budget until their clients have read them. If the budget drops a response,
- * its connection is destroyed.
+ * Counts the bytes of large HTTP responses against the send budget until the clients have read them. If the budget is
+ * exceeded, it destroys the connection with the most unread bytes.
  */
 export function countHttpAnswers(app: FastifyInstance, budget: SendBudget): void {
   app.addHook('onSend', (_request, { raw }, payload, done) =>
@@ -18,11 +18,13 @@ export function countHttpAnswers(app: FastifyInstance, budget: SendBudget): void
 }
 
 /**
- * Counts a large response, which the caller writes in this turn of the event loop. Returns the bytes or text to write.
+ * Counts a response against the budget if it is large. The caller must write the returned bytes or text in the same
+ * turn of the event loop.
  */
 export function countAnswer(response: ServerResponse, text: string, budget: SendBudget): string | Buffer {
   if (text.length < largeAnswer) return text;
-  // The number of buffered bytes is known only after the response is written, so it is recorded later.
+  // The number of buffered bytes is known only after the caller has written the response, so it is recorded in the next
+  // turn.
   setImmediate(() => noteUntilRead(response, budget));
   // Node buffers a string that it can't write immediately, plus three bytes per character. A Buffer takes less memory.
   return Buffer.from(text);

@@ -21,7 +21,8 @@ export class SocketOperation implements Subscriber {
   readonly id: string;
   readonly #connection: OperationConnection;
   /**
-   * Aborts the operation's work. Null once the subscription is live, because a live subscription has no work to abort.
+   * Aborts the preparation, execution or catch-up. Null once the subscription is live, because nothing is left to
+   * abort.
    */
   #controller: AbortController | null = new AbortController();
   #subscription: Subscription | null = null;
@@ -42,7 +43,10 @@ export class SocketOperation implements Subscriber {
     return this.#subscription !== null;
   }
 
-  /** Aborts when the client completes the operation or disconnects. Throws once the subscription is live. */
+  /**
+   * Aborts when the client completes the operation or disconnects. Must not be read once the subscription is live: the
+   * controller is released then, and the getter throws.
+   */
   get signal(): AbortSignal {
     if (!this.#controller) throw new Error('a live subscription has no signal of its own');
     return this.#controller.signal;

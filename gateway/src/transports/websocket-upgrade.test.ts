@@ -10,7 +10,9 @@ import { startTestGateway } from '../testing/gateway.ts';
 import { createOpenConnections } from './connections.ts';
 import { attachWebSocket, type WebSocketOptions } from './websocket.ts';
 
-/** Starts a server for tests of refused upgrades. The server has no services for upgraded sockets. */
+/**
+ * Starts a server for tests of refused upgrades. The server can't execute operations, because these tests send none.
+ */
 async function startServer() {
   await using releases = new AsyncDisposableStack();
   const log = createMemoryLog();

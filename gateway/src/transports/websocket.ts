@@ -53,8 +53,8 @@ export function attachWebSocket(options: WebSocketOptions): AsyncDisposable {
   const keepAlive = createKeepAlive(sockets.clients, keepAliveMs);
   const shared: ConnectionOptions = { ...options, connectionInitTimeoutMs, formatter: createResultFormatter(log) };
 
-  // Errors are faults of the client, such as a frame over the size limit. `ws` closes the socket with the matching
-  // code.
+  // The client causes these errors, for example with a frame over the size limit. `ws` then closes the socket with the
+  // matching close code.
   const onError = (error: Error) => log.debug({ error }, 'a socket failed');
   // The upgrade request is not kept, because its headers would take a large part of a connection's memory.
   const onConnection = (socket: ClientSocket, request: IncomingMessage) => {

@@ -15,9 +15,9 @@ export type RootFieldResult = { cursor: string | null } & (
 );
 
 /**
- * Executes the operation for one event. The event replaces the response to the plan's primary fetch, which is never
- * sent. Further fetches go to their subgraphs with the subscriber's identity. Without further fetches the function is
- * synchronous.
+ * Executes the operation for one event. The plan's primary fetch is never sent: the event takes the place of its
+ * response. Further fetches go to their subgraphs with the subscriber's identity. Without further fetches the function
+ * is synchronous.
  *
  * A selected field that the message lacks causes the error TOPIC_FIELD_MISSING at the field's path.
  */

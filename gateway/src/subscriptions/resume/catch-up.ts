@@ -57,19 +57,19 @@ const readAgainAfterMs = 1_000;
  * Opens the catch-up of one subscriber. The catch-up sends the events after a cursor, without gaps or duplicates, in
  * four phases:
  *
- * 1. STORED sends stored pages. The store is the connection named by `@topic(replay:)`. It reports the topic positions
- *    up to which it had consumed before it read its rows.
- * 2. SCAN reads the topic after those positions, until all following messages are among the recent messages in memory.
- *    If retention has removed messages, the store is read again (STORED).
+ * 1. STORED sends stored pages. The store is the connection named by `@topic(replay:)`. With each page it reports
+ *    positions: it had consumed the topic up to them before it read the rows.
+ * 2. SCAN reads the topic after those positions, until the recent messages in memory include everything that follows.
+ *    If retention has removed messages after those positions, the store is read again (STORED).
  * 3. RECENT sends the recent messages. Before RECENT starts, the tail reads to the topic's end. So messages that arrive
- *    later are newer than all stored rows. If needed messages were evicted from memory, SCAN follows again.
+ *    later are newer than all stored rows. If unsent messages were evicted from memory, SCAN follows again.
  * 4. LIVE follows when no message is left.
  *
- * The store consumes out of order, so it may have rows of messages after its positions. Therefore SCAN and RECENT skip
- * messages that were already sent as rows (`stored`), until a slice reaches the topic's end.
+ * The store may consume messages out of order, so it may have rows of messages after its positions. STORED has sent
+ * these rows. So SCAN and RECENT skip their messages (`stored`), until a slice reaches the topic's end.
  *
- * If the store does not know the cursor, the topic is searched for the cursor's message, which the store may not have
- * consumed yet.
+ * If the store does not know the cursor, it may not have consumed the cursor's message yet. Then the topic is searched
+ * for that message.
  *
  * @throws the error of reading the first page, such as CURSOR_INVALID; later failures are retried with backoff
  */
@@ -92,8 +92,8 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
 }
 
 /**
- * One subscriber's run through the phases. There is one per resuming subscriber, and a class instance takes less memory
- * than closures.
+ * One subscriber's run through the phases. It is a class, because there is one per resuming subscriber, and a class
+ * instance takes less memory than closures.
  */
 class CatchUpRun {
   readonly #options: CatchUpOptions;
@@ -101,8 +101,8 @@ class CatchUpRun {
   /** Cursor of the last event that was sent. */
   #cursor: string;
   /**
-   * Ids of sent events that the topic may still deliver. The set has the ids of the last stored pages only, because
-   * `StoredRange` recognises earlier rows.
+   * Ids of sent events that the topic may still deliver. Of the stored events, only those of the last two pages are in
+   * the set, because `StoredRange` recognises the earlier ones.
    */
   #sent = new Set<string>();
 
@@ -199,7 +199,7 @@ class CatchUpRun {
     return this.#retry(() => isStoredAtOrBefore(this.#options.readStoredPage, id, cursor));
   }
 
-  /** Retries with exponential backoff until the signal aborts. A recreated topic is not retried. */
+  /** Retries with exponential backoff until the signal aborts. The error TOPIC_RECREATED is thrown without a retry. */
   async #retry<T>(work: () => Promise<T>): Promise<T> {
     const { log, clock, planned } = this.#options;
     const { signal } = this.#target;

@@ -10,7 +10,9 @@ import type { ReadStoredPage } from './stored-page.ts';
 export interface ResumeOptions {
   /** Returns the subscription's current plan. A reload of the supergraph during catch-up replaces the plan. */
   planned(): TopicSubscription;
-  /** Value of the subscriber's claim, which the message's field named by `@topic(match:)` must equal. */
+  /**
+   * Value of the subscriber's claim. The subscriber gets only messages whose field named by `@topic(match:)` equals it.
+   */
   claimValue: string;
   recent: RecentMessages;
   scan: TopicScan;

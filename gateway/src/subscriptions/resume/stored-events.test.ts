@@ -35,7 +35,8 @@ describe('resume', () => {
     const { subscribe, publish, world } = ctx;
     const moves = ['a', 'b', 'c', 'd'].map((place) => moveTo(place));
     await publish(...moves);
-    // The store still handles an earlier message of another key. So it reports position 0, although it has rows.
+    // A store that handles messages out of order reports the position before its oldest unfinished message. Here this
+    // position is 0, although later messages are already stored.
     world.stored = moves.slice(0, 3);
     world.storedThrough = 0;
     world.pageSize = 1;

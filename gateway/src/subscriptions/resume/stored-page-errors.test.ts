@@ -60,7 +60,8 @@ describe('resume: a stored page', () => {
     ['SERVICE_UNAVAILABLE', { retryable: true }],
     ['BAD_USER_INPUT', { argument: 'parcel' }],
   ])('with a public error passes it on: %s', async (code, more) => {
-    // For an unknown cursor, the gateway reads two more pages: the first to search the topic, the second as a retry.
+    // For an unknown cursor, the gateway reads two more pages. The first has the positions after which it searches the
+    // topic. The second is a retry with the cursor.
     const answer = { data: null, errors: [{ message: 'no', extensions: { code, ...more } }] };
     const first = { data: { moves: { edges: [], pageInfo, storedThrough: [] } } };
     if (code === 'CURSOR_INVALID')

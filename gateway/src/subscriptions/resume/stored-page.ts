@@ -53,7 +53,7 @@ export interface StoredPageReaderOptions {
 
 /**
  * Creates the function that reads stored pages from the connection named by `@topic(replay:)`, with the subscriber's
- * identity. The query selects the same fields of each edge as the plan's primary fetch.
+ * identity. From each edge's node, the query selects the fields that the plan's primary fetch selects.
  */
 export function createStoredPageReader({
   planned,
@@ -94,7 +94,10 @@ export function createStoredPageReader({
   };
 }
 
-/** Converts the error of a failed call to a response. The error of a cancelled operation is thrown again. */
+/**
+ * Converts the GraphQL error of a failed request to a response. Any other error, such as a cancellation, is thrown
+ * again.
+ */
 function asFailedResponse(error: unknown): SubgraphResponse {
   if (error instanceof GraphQLError) return { errors: [error] };
   throw error;

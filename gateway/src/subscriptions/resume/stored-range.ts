@@ -1,7 +1,7 @@
 import { decodeCursor } from '@voucher-gateway/schema/cursor';
 import { idOf, type TopicMessage } from '../topic/message.ts';
 
-/** Recognises topic messages that the store has at or before a cursor, and that were therefore sent as rows. */
+/** Recognises topic messages that the store has at or before a cursor. They were already sent as stored events. */
 export class StoredRange {
   readonly #cursor: string;
   readonly #isStored: (id: string, cursor: string) => Promise<boolean>;
@@ -18,8 +18,8 @@ export class StoredRange {
   }
 
   /**
-   * Returns the messages after the cursor. The rows have the order of the partition, so each partition is checked only
-   * until its first message after the cursor.
+   * Returns the messages after the cursor. The store's rows have the same order as the messages of a partition. So in
+   * each partition, only the messages up to the first one after the cursor are looked up in the store.
    */
   async skipStored(messages: readonly TopicMessage[]): Promise<readonly TopicMessage[]> {
     const cursorId = decodeCursor(this.#cursor)?.id ?? null;

@@ -7,8 +7,8 @@ import { sliceBytes } from './slice.ts';
 export interface TopicScan {
   /**
    * Returns the first messages after these positions whose `match` field equals `claimValue`, in order; null if
-   * retention has removed messages after the positions. All calls during a scan share the next scan, so that thousands
-   * of reconnecting clients do not cause a scan each.
+   * retention has removed messages after the positions. Calls that arrive during a scan wait for its end, and then
+   * share one scan. So thousands of reconnecting clients cause only a few scans.
    */
   read(from: Positions, match: string, claimValue: string): Promise<Slice | null>;
 }
@@ -20,7 +20,7 @@ export interface TopicScanOptions {
   maxBytes: number;
 }
 
-/** One caller of a scan. The scan collects at most one slice for each caller. */
+/** One call of `read`. A scan collects at most one slice for each call. */
 class Reader {
   readonly from: Positions;
   readonly match: string;
