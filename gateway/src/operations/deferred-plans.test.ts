@@ -51,7 +51,8 @@ describe('operations: with @defer', () => {
       await using _ = pipeline;
       const { operations } = pipeline;
       await operations.prepare({ query }, anonymous, true);
-      // The refusals of the latest 1,000 operations are remembered for a minute.
+      // The plan cache remembers the refusals of 1,000 operations. The 1,000 other operations evict the refusal of
+      // `query`.
       const others = Array.from({ length: 1_000 }, (_, index) => `query Q${index} ${query}`);
       for (const other of others) await operations.prepare({ query: other }, anonymous, true);
       await operations.prepare({ query }, anonymous, true);

@@ -14,7 +14,8 @@ describe('operations: conditions', () => {
     expect(pipeline.sent).toEqual(['{me{username}}', '{me{id}}', '{me{__typename}}']);
   });
 
-  // Regression: a nullable variable with a default may be null, and the field was left out without an error.
+  // Regression: the variable of a condition was null, which its nullable type allows. The field was left out without an
+  // error.
   it('that are null are an error, and nothing is executed', async () => {
     await using pipeline = await openTestPipeline();
     for (const variables of [

@@ -72,7 +72,7 @@ function count(text: string, guard: LimitGuard): number {
     // A number that becomes infinite in JavaScript is refused, because the planner can't write it into a request.
     if ((token.kind === TokenKind.INT || token.kind === TokenKind.FLOAT) && !Number.isFinite(Number(token.value)))
       throw new CodedError<PublicErrorCode>('BAD_USER_INPUT', `A number on line ${token.line} is too large.`);
-    // PostgreSQL can't store U+0000. The lexer already refuses lone surrogates.
+    // PostgreSQL can store neither U+0000 nor lone surrogates. The lexer has already refused the latter.
     if ((token.kind === TokenKind.STRING || token.kind === TokenKind.BLOCK_STRING) && token.value.includes('\0'))
       throw new CodedError<PublicErrorCode>(
         'BAD_USER_INPUT',

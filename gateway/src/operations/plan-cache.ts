@@ -26,7 +26,10 @@ export interface PlanCache {
   reuse(key: string, otherKey: string): void;
 }
 
-/** A request to the planner, with the operation's number of selections (fragments expanded). */
+/**
+ * A request to the planner. `selections` is the operation's number of selections, with fragments expanded. The plan's
+ * memory is estimated from it.
+ */
 export interface WantedPlan {
   request: PlanRequest;
   selections: number;

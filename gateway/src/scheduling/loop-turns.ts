@@ -1,9 +1,9 @@
 import { type Requester, type Waiting, WaitQueue, type WaitQueueOptions } from './wait-queue.ts';
 
 export interface LoopTurnsOptions extends WaitQueueOptions {
-  /** Operations that start per turn of the event loop. Default: 8. */
+  /** Number of operations that may start per turn of the event loop. Default: 8. */
   perTurn?: number;
-  /** Limit of operations that start per turn while the turns are short. Default: `perTurn`. */
+  /** While the turns are short, `perTurn` is doubled for each next turn, up to this number. Default: `perTurn`. */
   maxPerTurn?: number;
 }
 

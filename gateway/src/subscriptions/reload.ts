@@ -22,14 +22,15 @@ export interface ReloadOptions {
 }
 
 /**
- * Maximum number of attempts to plan an operation. Planning fails while the planner thread is busy or being replaced.
+ * Maximum number of attempts to plan an operation. An attempt fails if the planner's queue is full, or its thread is
+ * being replaced.
  */
 const planAttempts = 6;
 
 /**
- * Prepares active subscriptions for another supergraph. It opens the topic feeds and plans every operation before the
- * switch to the other supergraph, so that the switch is quick. Operations that are invalid in the next supergraph end
- * with SUBSCRIPTION_SCHEMA_RELOAD.
+ * Prepares the active subscriptions for a reload of the supergraph. It opens the topic feeds and plans every operation
+ * before the switch to the next supergraph, so that the switch is quick. Operations that are invalid in the next
+ * supergraph end with SUBSCRIPTION_SCHEMA_RELOAD.
  */
 export async function prepareReload(options: ReloadOptions): Promise<Preparation> {
   const { next, topicFields, running, feeds, formatter, log } = options;

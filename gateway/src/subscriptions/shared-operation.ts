@@ -260,8 +260,8 @@ class TopicFeedListener implements TopicListener {
 }
 
 /**
- * Whether the next supergraph hides a field that was not hidden before. It is unknown which subscribers may see the
- * field, because their grants were read by the rules of the previous supergraph.
+ * Whether the next supergraph hides a field that was not hidden before. Such an operation ends, because nothing shows
+ * which of its subscribers may see the field. Their grants were read by the rules of the previous supergraph.
  */
 function hidesMore({ plan: { hiddenFields: before = [] } }: Operation, { plan: { hiddenFields = [] } }: Operation) {
   return hiddenFields.some((field) => !before.includes(field));

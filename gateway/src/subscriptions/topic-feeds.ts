@@ -21,7 +21,10 @@ export interface TopicFeeds extends AsyncDisposable {
    * until a broker has responded.
    */
   get(topic: string): TopicFeed;
-  /** Opens the feeds of new topics. `finish` closes the feeds of topics that `fields` do not name. */
+  /**
+   * Prepares for a reload of the supergraph: opens the feeds of topics that are new in `fields`. The preparation's
+   * `finish` closes the feeds of topics that `fields` no longer name.
+   */
   prepareFor(fields: Iterable<TopicField>): Promise<Omit<Preparation, 'pending'>>;
 }
 

@@ -287,6 +287,7 @@ export class SocketConnection implements SocketHandler, OperationConnection {
 const acknowledged = JSON.stringify({ type: MessageType.ConnectionAck });
 
 /**
- * Creates a request id, which is kept as long as the subscription. The string of `randomUUID` would take more memory.
+ * Creates a request id, which is kept as long as the subscription. `randomUUID` concatenates its string of many parts,
+ * and such a string takes more memory.
  */
 const newRequestId = () => randomBytes(16).toString('hex');

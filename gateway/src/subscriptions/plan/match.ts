@@ -13,7 +13,8 @@ export function toRootFieldResult({ topicField }: TopicSubscription, message: To
 
 /**
  * Whether a message is for this subscriber. The field named by `@topic(match:)` must equal the subscriber's claim: this
- * is the authorisation. The fields that the client's arguments name must equal the arguments.
+ * is the authorisation. If the client sets an argument, such as `parcel: "p1"`, the message's field `parcel` must have
+ * this value.
  */
 export function matchesSubscriber(planned: TopicSubscription, claimValue: string, value: Value): boolean {
   if (value[planned.topicField.match] !== claimValue) return false;

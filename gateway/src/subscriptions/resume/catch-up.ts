@@ -82,8 +82,8 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
       nullIfUnknownCursor(error);
       const slice = await findUnstored(options);
       if (slice) return { name: 'SCAN', positions: {}, stored: null, slice };
-      // The topic does not have the cursor's message. If the message ever existed, the store has it by now; else this
-      // read throws CURSOR_INVALID.
+      // The topic does not have the cursor's message. Either the store has consumed the message in the meantime, or it
+      // never existed. In the latter case this read throws CURSOR_INVALID.
       return { name: 'STORED', page: await readStoredPage(after) };
     }
   };

@@ -54,7 +54,7 @@ describe('resume', () => {
           move(index + offset),
         );
         index += batch.length;
-        // Some messages are published twice, as after a crash of the relay.
+        // Some messages are published twice, as after a crash of the outbox relay.
         if (random(5) === 0) batch.push(move(Math.max(0, index - 1 - random(20))));
         await engines.database.transaction((tx) => engines.topics.publishAll(tx, parcelMoved, batch));
       }

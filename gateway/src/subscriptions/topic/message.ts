@@ -11,11 +11,14 @@ export function anyTopic(name: string): Topic<Value> {
   return { name, schema: z.record(z.string(), z.unknown()), key: () => '' };
 }
 
-/** A part of a topic: all matching messages up to the positions `through`, in order. */
+/**
+ * A part of a topic for one subscriber: all messages with the value of its claim, up to the positions `through`, in
+ * order.
+ */
 export interface Slice {
   messages: TopicMessage[];
   through: Positions;
-  /** Whether the topic had no more matching messages. False if the size limit cut the slice. */
+  /** Whether the topic had no more messages for the subscriber. False if the size limit cut the slice. */
   isWhole: boolean;
 }
 
