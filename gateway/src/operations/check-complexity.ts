@@ -46,7 +46,8 @@ export function createComplexityCheck({ supergraph, guard, introspection }: Comp
     try {
       return measure(fragments, operation, { variables, onVisit: guard.checkVisited });
     } catch (error) {
-      // In measure mode no limit refuses long chains of fragments, so measuring a chain can exceed the stack.
+      // In measure mode, a long chain of fragments that spread each other is not refused. Measuring it recurses, and
+      // can exceed the stack.
       if (error instanceof RangeError) throw tooComplex('nesting', maxNesting);
       throw error;
     }

@@ -119,7 +119,7 @@ export function createDocuments({ federation, guard, loopShare, introspection }:
     return known;
   };
 
-  /** Plan keys of operations whose plan depends on nothing but their text. */
+  /** Plan keys of operations whose plan depends only on their text and name. */
   const planKeys = new WeakMap<OperationDefinitionNode, string>();
   const planKeyOf = (
     known: KnownDocument,

@@ -62,10 +62,10 @@ function hasPrototype(value: unknown): boolean {
 }
 
 /**
- * Coerces variables to their types, and applies defaults. Stops at the first error, because each message of graphql-js
- * contains the whole value.
+ * Coerces variables to their types, and applies defaults. Stops at the first error. Each error message of graphql-js
+ * contains the value, so many errors would make a very large response.
  *
- * @throws CodedError BAD_USER_INPUT with the path as `argument`
+ * @throws CodedError BAD_USER_INPUT with the path of the invalid value as `argument`, such as `input.phoneNumber`
  * @see https://spec.graphql.org/draft/#CoerceVariableValues()
  */
 export function coerceVariables(

@@ -101,7 +101,7 @@ export class WaitQueue<Item extends Waiting> {
       item.reject(unavailable());
       return;
     }
-    // The requester that uses the most loses entries, so that it does not displace other requesters.
+    // Entries of the requester that uses the most are evicted, so that it does not displace other requesters.
     for (;;) {
       const hasTooManyBytes = this.#bytes + item.bytes > maxWaitingBytes;
       if (this.size === 0 || (this.size < maxWaiting && !hasTooManyBytes)) break;
@@ -141,7 +141,8 @@ export class WaitQueue<Item extends Waiting> {
   #expire(): void {
     const now = performance.now();
     for (const { expiresAtMs, leave } of [...this.#entries.values()]) if (expiresAtMs <= now) leave();
-    // The timer is stopped here and not in `shift`, because a queue may fill and empty all the time.
+    // If `shift` stopped the timer, a queue that often becomes empty would create a new timer each time. So the timer
+    // is stopped here.
     if (this.size > 0 || !this.#timer) return;
     clearInterval(this.#timer);
     this.#timer = null;

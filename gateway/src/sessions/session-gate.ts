@@ -42,8 +42,8 @@ export interface SessionGateOptions {
 
 /**
  * Creates the gate that checks sessions in the session store, in which every gateway process records activity. Messages
- * of the topic `session-ended` end sessions immediately. If a message is lost, connections are closed at the deadline
- * of their session (`watchSessions`).
+ * of the topic `session-ended` end sessions immediately. If such a message is lost, the connections of its session are
+ * closed at the session's deadline (`watchSessions`).
  */
 export async function createSessionGate({
   verify,

@@ -99,7 +99,7 @@ export class SharedOperation {
   }
 
   /**
-   * Adds a live subscriber to the fan-out of its identity. Disposing removes the subscriber.
+   * Adds a live subscriber to the fan-out of its identity. Disposing the returned value removes the subscriber.
    *
    * @param claimValue value of the subscriber's claim
    * @param resumePoint what the subscriber has already received; null if it did not resume

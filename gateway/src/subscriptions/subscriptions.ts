@@ -149,7 +149,8 @@ async function planFor(federation: Federation, operation: Operation, context: Ga
 }
 
 /**
- * Reads the value of the subscriber's claim that messages must match; empty for a field without a topic.
+ * Returns the value of the subscriber's claim, which selects the messages for this subscriber. Returns an empty text
+ * for a field without a topic.
  *
  * @throws CodedError UNAUTHENTICATED, FORBIDDEN; GRAPHQL_VALIDATION_FAILED for a field that has neither a topic nor a
  *   subgraph that serves it

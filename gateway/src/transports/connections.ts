@@ -40,7 +40,8 @@ export interface OpenConnections {
   tryAdd(client: ConnectionClient, close: Close): OpenConnection | null;
   /**
    * Closes all connections, spread over `windowMs` so that clients do not all reconnect at the same time. At least a
-   * hundred connections are closed per second. Connections that are added during the drain are closed immediately.
+   * hundred connections are closed per second, so the drain may end before `windowMs`. Connections that are added
+   * during the drain are closed immediately.
    *
    * @param answerWithinMs time that running operations have after the window, before `force` aborts. Default: 5 s
    */
@@ -99,7 +100,7 @@ export function createOpenConnections(
       }
       const ofAddress = known ?? new AddressCount(addresses, group);
       const connection = new CountedConnection(open, close, ofAddress, isAnonymous);
-      // `close` is called later, so that the caller first gets the returned Disposable.
+      // `close` is called only after the return, because the caller needs the returned Disposable first.
       if (isDraining) queueMicrotask(() => void closeOne(connection));
       else open.add(connection);
       return connection;

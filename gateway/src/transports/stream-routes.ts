@@ -112,7 +112,8 @@ function wrapAnswer(
     const result = await operations.execute(operation, { ...context, signal });
     subscriber.next(operation.plan.hasDeferred ? stringifyPrimary(result) : stringify(result), null);
     if (hasLeft || !result.deferred) return;
-    // Parts are also written to a slow client. If they waited, the send budget would not count their data.
+    // Parts are written without waiting for a slow client. The send budget counts only what was written, so unwritten
+    // parts would take uncounted memory.
     for await (const chunk of result.deferred.chunks) {
       if (hasLeft) return;
       subscriber.next(stringifyChunk(chunk), null);

@@ -233,8 +233,8 @@ export class SocketConnection implements SocketHandler, OperationConnection {
   }
 
   /**
-   * Aborts an operation without a message to the client. The operation counts against the limit until its work has
-   * ended.
+   * Aborts an operation without a message to the client. The operation counts against `maxOperations` until its work
+   * has ended.
    */
   #leave(id: string): void {
     const operation = this.#operations?.get(id);

@@ -22,8 +22,8 @@ export interface ResumeOptions {
 }
 
 /**
- * Reads the messages after a cursor from the topic, because a store that lags behind the client does not know the
- * cursor yet. Returns null if the topic does not have the cursor's message either.
+ * Reads the messages after a cursor from the topic. Called if the store does not know the cursor: the client may have
+ * received a message that the store has not consumed yet. Returns null if the topic does not have the cursor's message.
  */
 export async function findUnstored(options: ResumeOptions): Promise<Slice | null> {
   const { planned, claimValue, recent, scan, readStoredPage, after } = options;
@@ -35,8 +35,8 @@ export async function findUnstored(options: ResumeOptions): Promise<Slice | null
   const inRecent = await findAfter(id, {}, async (from) => recent.after(from, match, claimValue));
   if (inRecent) return inRecent;
   const from = recent.toCurrentTopic(storedThrough);
-  // The recent messages include everything after these positions, so a scan would not find the cursor either. Without
-  // this check, clients could cause scans with invented cursors.
+  // The recent messages were searched above. If they include everything after these positions, a scan would not find
+  // the cursor either. Without this check, clients could cause scans with invented cursors.
   if (recent.hasAllAfter(from)) return null;
   return findAfter(id, from, (positions) => scan.read(positions, match, claimValue));
 }
