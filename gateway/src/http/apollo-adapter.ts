@@ -137,7 +137,7 @@ class JsonData {
   }
 }
 
-/** Writes a result like Apollo Server, with a line feed at the end. */
+/** Writes a result in the same way as Apollo Server, with a line feed at the end. */
 function stringifyResult({ data, extensions, ...rest }: FormattedExecutionResult): string {
   if (!(data instanceof JsonData))
     return `${JSON.stringify({ ...rest, ...(data !== undefined && { data }), ...(extensions && { extensions }) })}\n`;

@@ -47,8 +47,8 @@ export interface HttpOptions {
 }
 
 /**
- * Adds the HTTP routes: `/graphql`, the REST operations, the pages and the keys of callbacks. Disposing waits for
- * running operations.
+ * Adds the HTTP routes: `/graphql`, the REST operations, the pages, and the public keys that verify callbacks.
+ * Disposing waits for running operations.
  */
 export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
   const { app, config, schema, gate, log, addresses, turns, largeRequests, streams } = options;

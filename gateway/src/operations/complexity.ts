@@ -25,7 +25,10 @@ export interface Complexity {
   /** Fields, inline fragments and spreads. */
   selections: number;
   cost: number;
-  /** Estimated number of values in the response: each selection counts once per entry of the lists that contain it. */
+  /**
+   * Estimated number of values in the response. A selection inside a list counts once per entry of the list: `a { b }`
+   * with 10 entries has 10 values `b`.
+   */
   values: number;
   /** Cost of `__schema` and `__type`. */
   introspectionCost: number;

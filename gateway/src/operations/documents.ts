@@ -58,7 +58,7 @@ export interface Documents {
   plan(known: KnownDocument, operation: KnownOperation, requester: Requester): Promise<Plan>;
 }
 
-/** An operation that has passed `check`, of a known document. */
+/** An operation of a known document. It has passed `check`. */
 export interface KnownOperation {
   definition: OperationDefinitionNode;
   operationName: string | null;

@@ -65,7 +65,7 @@ function count(text: string, guard: LimitGuard): number {
   let nesting = 0;
   for (let token = lexer.advance(); token.kind !== TokenKind.EOF; token = lexer.advance()) {
     tokens += 1;
-    // The limit is checked during the pass, so that a long text is refused early.
+    // The limit is checked during the count, so that a long text is refused before it is read to its end.
     if (tokens % 1_000 === 0) guard.check('MAX_TOKENS', tokens);
     nesting += nestingStep(token.kind);
     if (nesting > maxNesting) throw tooComplex('nesting', maxNesting, nesting);

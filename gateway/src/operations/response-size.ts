@@ -10,7 +10,7 @@ export function isLargerThan(value: unknown, maxBytes: number): boolean {
   const waiting: unknown[] = [value];
   while (waiting.length > 0) {
     const current = waiting.pop();
-    // Counts a comma, or half a pair of brackets.
+    // A list of n values has n - 1 commas and two brackets: one byte for each value, and one for the list itself.
     bytes += 1;
     if (typeof current === 'string') bytes += 2 + (current.length > 64 ? Buffer.byteLength(current) : current.length);
     else if (typeof current !== 'object' || current === null) bytes += 4;

@@ -2,7 +2,8 @@ import { LRUCache } from 'lru-cache';
 
 /**
  * A segmented LRU cache, bounded in bytes. New values share a segment of a quarter of the space. On their second use
- * they move to the other segment. So values that are used once never evict values that are used more often.
+ * they move to the other segment. So values that are used once do not evict values that are used more often, unless one
+ * is larger than its segment.
  *
  * @see https://en.wikipedia.org/wiki/Cache_replacement_policies#Segmented_LRU_(SLRU)
  */
@@ -34,7 +35,8 @@ export class SegmentedCache<V extends object> {
   }
 
   /**
-   * Stores a value of `bytes`. A value that is too large for the segment of new values is stored in the other segment.
+   * Stores a value that takes `bytes`. A new value that is larger than the segment of new values is stored in the other
+   * segment.
    */
   set(key: string, value: V, bytes: number): void {
     const cache = bytes > this.#onceBytes || this.#again.has(key) ? this.#again : this.#once;

@@ -3,7 +3,7 @@ import { type Requester, type Waiting, WaitQueue, type WaitQueueOptions } from '
 export interface LoopShareOptions extends WaitQueueOptions {
   /** Share of the event loop's time for the work, above 0 and at most 1. Default: 0.25. */
   share?: number;
-  /** Milliseconds of work that may run without waiting after an idle time. Default: 5. */
+  /** After an idle time, this many milliseconds of work may run before work has to wait. Default: 5. */
   burstMs?: number;
 }
 

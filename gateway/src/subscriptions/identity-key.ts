@@ -5,9 +5,9 @@ import type { GatewayContext } from '../context.ts';
 const ofTheSession: ReadonlySet<string> = new Set(['sid', 'iat', 'exp', 'nbf', 'jti']);
 
 /**
- * Creates the identity key of a client: a hash of everything that subgraphs learn about the client. The hash covers
- * forwarded headers and all claims except those of the session. If the gateway does not verify tokens, the hash covers
- * the token instead of claims. Clients with equal keys can share a response.
+ * Creates the identity key of a client. Clients with equal keys share the responses of subgraphs. So the key is a hash
+ * of the forwarded headers and of all claims, except the claims of the session. If the gateway does not verify tokens,
+ * the hash covers the token instead of claims.
  */
 export function createIdentityKey({ identity, authorization, headers = [] }: GatewayContext): string {
   if (!identity && authorization === null && headers.length === 0) return '';

@@ -111,7 +111,8 @@ describe('http streams', () => {
     for (let turns = 0; turns < 50; turns += 1) await new Promise(setImmediate);
     isFirst = false;
     touched.release();
-    // This request comes later. When it is subscribed, the gateway has handled the request of the disconnected client.
+    // This request comes later. Once its subscription is active, the gateway has also handled the request of the
+    // disconnected client.
     const staying = await openStream(gateway.graphqlUrl, { headers });
     await staying.until(':');
     await gateway.untilSubscribed(1);

@@ -32,8 +32,8 @@ export interface ReplayField {
   /** Types of the connection's arguments, by name. */
   arguments: ReadonlyMap<string, string>;
   /**
-   * Whether the connection has the field `storedThrough`: for each partition, the position up to which the store has
-   * consumed.
+   * Whether the connection has the field `storedThrough`. For each partition of the topic, this field has the position
+   * up to which the store has consumed the partition.
    */
   hasPositions: boolean;
 }

@@ -30,7 +30,8 @@ export async function findUnstored(options: ResumeOptions): Promise<Slice | null
   const { match } = planned().topicField;
   const id = decodeCursor(after)?.id;
   const { storedThrough } = await readStoredPage(encodeCursor(null), 1);
-  // The client may have got the cursor from another gateway, which has read more of the topic than this gateway.
+  // The client may have received the cursor from another gateway, which has read more of the topic. So this gateway
+  // first reads to the topic's end.
   await recent.caughtUp();
   const inRecent = await findAfter(id, {}, async (from) => recent.after(from, match, claimValue));
   if (inRecent) return inRecent;

@@ -8,8 +8,8 @@ export interface MessageBounds {
 
 /**
  * A bounded buffer of a topic's last messages, indexed by field value. Adding a message takes constant time. The time
- * of a look-up depends only on the number of messages that it finds: after a gateway's restart, thousands of clients
- * look up messages.
+ * of a look-up depends only on the number of messages that it finds, because thousands of clients may resume at the
+ * same time.
  */
 export class MessageBuffer {
   readonly #bounds: MessageBounds;

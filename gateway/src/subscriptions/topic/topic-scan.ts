@@ -116,7 +116,8 @@ function createCollector(readers: readonly Reader[], maxBytes: number) {
 }
 
 /**
- * Returns the earliest position per partition. A partition that one reader does not name is read from its beginning.
+ * Returns the earliest position per partition. A partition that is missing in any reader's `from` is read from its
+ * beginning.
  */
 function earliest(readers: readonly Reader[]): Positions {
   const [first, ...others] = readers.map(({ from }) => from);
