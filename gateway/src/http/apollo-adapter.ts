@@ -41,7 +41,7 @@ export interface ApolloAdapterOptions {
  */
 export async function createApolloAdapter(options: ApolloAdapterOptions): Promise<ApolloServer<ApolloContext>> {
   const { app, operations, schema, log } = options;
-  /** By request context: the prepared operation, or the errors of preparing it. */
+  /** For each request's context, the prepared operation or the errors of its preparation. */
   const outcomes = new WeakMap<object, Outcome>();
   const answerTypeOf = createAnswerTypes();
 
@@ -98,13 +98,13 @@ export async function createApolloAdapter(options: ApolloAdapterOptions): Promis
     persistedQueries: {
       cache: {
         get: async (key) => operations.persistedQueries.get(key.replace(/^apq:/, '')),
-        // Nothing is stored here: the pipeline stores the text of a persisted query after the text has passed
+        // Nothing is stored here, because `operations` stores the text of a persisted query once the text has passed
         // validation.
         set: async () => {},
         delete: async () => {},
       },
     },
-    // The pipeline checks introspection, like all other rules for documents.
+    // Apollo Server allows introspection, because `operations` refuses it if it is turned off.
     introspection: true,
     includeStacktraceInErrorResponses: false,
     stopOnTerminationSignals: false,
@@ -146,10 +146,12 @@ function stringifyResult({ data, extensions, ...rest }: FormattedExecutionResult
   return `{${others}${others && ','}"data":${data.json}${after}}\n`;
 }
 
-/** Describes the plan of an operation and its requests to subgraphs, for a client that requests the query plan. */
+/**
+ * Describes the plan of an operation and its requests to subgraphs. It is sent to a client that requests the query
+ * plan.
+ */
 async function describeExecution(plan: Plan, { fetches }: Trace) {
-  // The package is loaded on first use. This thread needs the package for nothing else, because the planner runs in
-  // another thread.
+  // The package is loaded on first use, because this thread needs it only here. The planner runs in another thread.
   const { prettyFormatQueryPlan } = await import('@apollo/query-planner');
   return { fetches, queryPlan: prettyFormatQueryPlan(plan).split('\n') };
 }

@@ -22,8 +22,8 @@ describe('GraphQL over HTTP', () => {
     const requirements = results.filter(({ name }) => /^(MUST|SHOULD)/.test(name));
     expect(requirements.length).toBe(33);
     expect(failed.filter((result) => requirements.includes(result))).toEqual([]);
-    // These three audits are optional (MAY). They fail because we refuse a GET without a header that forces a
-    // preflight, against cross-site request forgery.
+    // These three audits are optional (MAY). They fail because the gateway refuses a GET without a header that forces a
+    // preflight. This prevents cross-site request forgery.
     expect(failed.map(({ id }) => id).sort()).toEqual(['5A70', '6A70', 'D6D5']);
   });
 

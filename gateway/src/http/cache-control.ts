@@ -5,8 +5,8 @@ export interface Caching {
   /** How long the response may be cached. 0 means that it must not be stored. */
   maxAgeSeconds: number;
   /**
-   * Which caches may store the response. Null if not stated: a shared cache then stores only responses to requests
-   * without `authorization`.
+   * Which caches may store the response. Null if the header does not say so. A shared cache then stores only responses
+   * to requests without `authorization`.
    */
   scope: 'public' | 'private' | null;
   /** The request headers that the response depends on. */
@@ -22,8 +22,8 @@ export const notAtAll: Caching = { maxAgeSeconds: 0, scope: null, vary: new Set(
 export const ownOnly: Caching = { maxAgeSeconds, scope: 'private', vary: new Set() };
 
 /**
- * Reads how a subgraph's response may be cached. A response without `cache-control` must not be stored, because nothing
- * allows it. If there are several ages, the shortest counts.
+ * Reads how a subgraph's response may be cached. A response without `cache-control` must not be stored, because no
+ * header allows it. If the header has several ages, the shortest counts.
  *
  * @param variesBy the client's headers that were forwarded to the subgraph; other names in the subgraph's `vary` are
  *   ignored

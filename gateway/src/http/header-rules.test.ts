@@ -12,7 +12,7 @@ const environment = {
 };
 const query = JSON.stringify({ query: '{ hello openingHours moves(first: 1) { edges { cursor } } }' });
 
-/** Posts a query to a gateway whose subgraphs respond with these headers. */
+/** Posts a query twice to a gateway. Its subgraphs respond with the headers `people` and `tracking`. */
 async function post(
   people: Record<string, string | string[]>,
   tracking: Record<string, string>,

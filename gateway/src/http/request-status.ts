@@ -9,9 +9,9 @@ const requestErrors: ReadonlySet<string> = new Set<PublicErrorCode>([
 ]);
 
 /**
- * Returns the status of a request that failed with this code. For an invalid operation or invalid variables, a client
- * that accepts `application/json` by name gets 200, because old clients ignore responses with other statuses. Other
- * clients get the code's status.
+ * Returns the status of a request that failed with this code. If the operation or its variables are invalid, the status
+ * is 200 if the response is `application/json` and the Accept header names this type. Old clients send this header, and
+ * ignore responses with other statuses. In all other cases the status is that of the code.
  *
  * @see https://graphql.github.io/graphql-over-http/draft/#sec-application-json
  */

@@ -10,7 +10,8 @@ export interface VoucherPageSettings {
 }
 
 /**
- * Paths of the page's other views. The gateway serves the same page for all, and the page shows the view of its path.
+ * Paths of the page's other views. The gateway serves the same page at all of these paths, and the page shows the view
+ * of its path.
  */
 const views = ['/requests/:id', '/vouchers', '/callbacks'];
 

@@ -28,11 +28,11 @@ export interface ExecuteOptions {
  * for it.
  */
 const maxSmallSelections = 500;
-/** Measured time on the event loop per selection, for request, response and execution. */
+/** Measured time for which one selection blocks the event loop, in its request, response and execution together. */
 const msPerSelection = 0.001;
 /**
- * Upper limit of the estimate for one operation. In measure mode an operation may have millions of selections. Without
- * the limit, its estimate would delay all later large operations for a long time.
+ * Upper limit of the estimated time for one operation. In measure mode an operation may have millions of selections.
+ * Without the limit, its estimate would delay all later large operations for a long time.
  */
 const maxFollowingMs = 100;
 

@@ -35,8 +35,8 @@ export interface Operation extends ExecutableOperation {
   document: DocumentNode;
   operationName: string | null;
   /**
-   * Whether the client takes deferred parts, and the document may have `@defer`. Only `plan.hasDeferred` shows whether
-   * parts are really deferred.
+   * Whether the client takes deferred parts, and the document may have `@defer`. The planner may still plan no deferred
+   * parts: `plan.hasDeferred` shows that.
    */
   takesDeferred: boolean;
   /** What the plan depends on besides the operation and its conditions, such as the client's rights. */
@@ -147,7 +147,7 @@ export function createOperations({
       const requester = requesterOf(context);
       const isNew = !documentsFor(reloadable.current).isKnown(text);
       using _turn = isNew ? await newTexts.enter(requester, 2 * text.length) : null;
-      // The supergraph may have been reloaded during the wait.
+      // The supergraph may have been reloaded during the wait, so the federation is read only now.
       const federation = reloadable.current;
       const documents = documentsFor(federation);
       const known = await documents.parse(text, requester);

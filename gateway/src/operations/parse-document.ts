@@ -35,7 +35,7 @@ export function parseDocument(text: string, guard: LimitGuard): ParsedDocument {
   return { document: parseCounted(text), tokens };
 }
 
-/** Parses a text whose tokens were counted. */
+/** Parses a text that has passed `countTokens`. */
 export function parseCounted(text: string): DocumentNode {
   return withCode(() => shareLeaves(parse(text, { noLocation: true })));
 }

@@ -45,8 +45,8 @@ interface CachedPlan {
 interface Planning {
   key: string;
   /**
-   * One request to the planner per requester, because requesters take turns in the planner's queue. A request shared by
-   * several requesters would have to wait behind all other requests of the first requester.
+   * One request to the planner per requester, because requesters take turns in the planner's queue. If several
+   * requesters shared a request, it would wait until all earlier requests of the first requester are served.
    */
   requests: Map<string, SharedRequest>;
 }
@@ -71,7 +71,8 @@ export function createPlanCache(planner: Planner): PlanCache {
   const remove = ({ planning, name, left }: SharedRequest) => {
     const { key, requests } = planning;
     if (requests.get(name)?.left === left) requests.delete(name);
-    // Since the last caller left, another planning with the same key may have started.
+    // After the last caller left, another planning with the same key may have started. That planning must stay in the
+    // map.
     if (requests.size === 0 && inProgress.get(key) === planning) inProgress.delete(key);
   };
   const settleAll = ({ requests }: Planning, settle: (shared: SharedRequest) => void) => {

@@ -2,8 +2,8 @@ import { LRUCache } from 'lru-cache';
 
 /**
  * A segmented LRU cache, bounded in bytes. New values share a segment of a quarter of the space. On their second use
- * they move to the other segment. So values that are used once do not evict values that are used more often, unless one
- * is larger than its segment.
+ * they move to the other segment. So values that are used once do not evict values that are used more often. The
+ * exception is a new value that is larger than a quarter of the space.
  *
  * @see https://en.wikipedia.org/wiki/Cache_replacement_policies#Segmented_LRU_(SLRU)
  */

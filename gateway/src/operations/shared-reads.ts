@@ -80,8 +80,8 @@ export function createSharedReads<Operation extends ExecutableOperation>(
 }
 
 /**
- * Returns the key of a query: queries with equal plans and keys share an execution. Null if the query is executed
- * alone.
+ * Returns the key of a query. Queries with the same plan and equal keys share an execution. Null if the query must be
+ * executed alone.
  */
 function keyOf({ definition, variables, plan }: ExecutableOperation, context: GatewayContext): string | null {
   const { authorization, clientAddress, headers = [], onSubgraphHeaders, trace } = context;

@@ -28,8 +28,8 @@ export type LimitName = keyof OperationLimits | 'values' | 'nesting' | 'introspe
 export const maxNesting = 200;
 
 /**
- * An operation may return this many values per unit of MAX_COST. The limit exists because writing values blocks the
- * event loop.
+ * An operation may return at most MAX_COST times this number of values. This limit exists because writing values blocks
+ * the event loop.
  */
 const valuesPerCost = 5;
 

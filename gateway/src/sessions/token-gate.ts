@@ -5,7 +5,8 @@ import type { SessionGate } from './session-gate.ts';
 
 export interface TokenGateOptions {
   /**
-   * Verifies a token. If it is null, every client is anonymous, and its authorization header is forwarded unchanged.
+   * Verifies a token. Null turns verification off: every client is anonymous, and its authorization header is forwarded
+   * unchanged.
    */
   verify: TokenVerifier | null;
   clock: Clock;
@@ -39,7 +40,7 @@ export function createTokenGate({ verify, clock }: TokenGateOptions): SessionGat
 /** Longest delay of a timer in Node. */
 const maxDelayMs = 2_147_483_647;
 
-/** Calls back at the time `atMs`, which may be later than Node's longest timer. */
+/** Calls back at the time `atMs`, which may be further away than the longest delay of a timer. */
 function setDeadline(clock: Clock, atMs: number, callback: () => void): Disposable {
   let timer: Disposable;
   const arm = () => {

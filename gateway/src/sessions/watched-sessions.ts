@@ -9,7 +9,7 @@ import { sessionKey } from '@voucher-gateway/schema/session';
  * knows.
  */
 export interface WatchedSessions extends Disposable {
-  /** Calls back once when the session ends, until disposed. */
+  /** Calls back once, when the session ends. Disposing the returned value prevents the call. */
   watch(identity: Identity, callback: () => void): Disposable;
   /** Extends the session's deadline after activity. */
   extend(sid: string, ttlMs: number): void;
@@ -40,9 +40,9 @@ interface Watch {
 const minCheckIntervalMs = 250;
 
 /**
- * At its deadline a session is read from the store, because another gateway process may have recorded activity. All
- * sessions share one timer, because separate timers would take a large part of a connection's memory. While the store
- * can't be reached, a connection stays open until the last known deadline of its session.
+ * At its deadline a session is read from the store again, because another gateway process may have recorded activity
+ * and so extended it. All sessions share one timer, because separate timers would take a large part of a connection's
+ * memory. While the store can't be reached, a connection stays open until the last known deadline of its session.
  */
 export function watchSessions({ keyValue, isRevoked, clock, log, idleMs }: WatchedSessionsOptions): WatchedSessions {
   const watches = new Map<string, Watch>();
@@ -96,7 +96,7 @@ export function watchSessions({ keyValue, isRevoked, clock, log, idleMs }: Watch
       const known = watches.get(identity.sid);
       const watch = known ?? add(identity);
       watch.callbacks.add(callback);
-      // The session may have ended between its authentication and this call.
+      // The session may have ended between its authentication and this call, so it is checked now.
       if (!known) void check(watch);
       return new Watcher(watch, callback, forget);
     },
@@ -132,7 +132,10 @@ function createEarliestTimer(clock: Clock, onFire: () => void) {
   };
   return {
     stop,
-    /** Makes the timer fire at this time or earlier. Firing too early does no harm. */
+    /**
+     * Makes the timer fire at this time or earlier. Firing too early does no harm, because `onFire` then sets the timer
+     * again.
+     */
     fireBy(byMs: number) {
       if (atMs <= byMs) return;
       timer?.[Symbol.dispose]();

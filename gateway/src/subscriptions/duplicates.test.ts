@@ -23,7 +23,7 @@ describe('duplicate', () => {
     world.stored = [a, b];
     world.storedThrough = await positionOf(b);
     await republish(a);
-    // A republished message that is not stored is sent.
+    // `c` is republished but not stored, so it is no duplicate, and is sent.
     await republish(c);
     expect(placesOf(await live.next(3))).toEqual(['Hue', 'Vinh', 'Hanoi']);
     const resumed = await subscribe(`subscription { moved(after: "${encodeCursor(b.id)}") { node { place } } }`, {

@@ -17,7 +17,7 @@ export interface FanOutEvent {
    */
   bytes?: number;
   /**
-   * Set for a republished message: resolves to whether the members already have the message. If so, the event is
+   * Set only for a republished message. If it resolves to true, the members already have the message, and the event is
    * dropped.
    */
   isDuplicate?: (context: GatewayContext, cursor: string | null) => Promise<boolean>;
@@ -227,7 +227,7 @@ export class FanOut {
 class FanOutMember implements Disposable {
   readonly subscriber: Subscriber;
   readonly context: GatewayContext;
-  /** Number of the last event before the member joined. */
+  /** Number of the last event before the member joined. The member gets only later events. */
   readonly since: number;
   readonly sent: Set<string> | null;
   readonly #fanOut: FanOut;

@@ -74,7 +74,7 @@ describe('reload', () => {
     expect(ended).toBe(count / 2);
     expect(subscriptions.count).toBe(count / 2);
     expect(turns).toBeGreaterThan(50);
-    // Most of the longest turn is spent on loading the supergraph.
+    // The longest turn is the one that loads the supergraph.
     expect(longestMs).toBeLessThan(400);
 
     // The first message is for a subscription of a shared operation. The second is for a subscription with an operation

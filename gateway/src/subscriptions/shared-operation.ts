@@ -260,8 +260,9 @@ class TopicFeedListener implements TopicListener {
 }
 
 /**
- * Whether the next supergraph hides a field that was not hidden before. Such an operation ends, because nothing shows
- * which of its subscribers may see the field. Their grants were read by the rules of the previous supergraph.
+ * Whether the next supergraph hides a field from these subscribers that was not hidden before. Such an operation ends,
+ * because nothing shows which of its subscribers may see the field. Their grants were read by the rules of the previous
+ * supergraph.
  */
 function hidesMore({ plan: { hiddenFields: before = [] } }: Operation, { plan: { hiddenFields = [] } }: Operation) {
   return hiddenFields.some((field) => !before.includes(field));
@@ -284,7 +285,7 @@ function sourceOf(planned: TopicSubscription | UpstreamSubscription): string {
   );
 }
 
-/** Returns the request to the subgraph, without the subscriber's identity. */
+/** Returns the request to the subgraph for a subscription. It does not contain the subscriber's identity. */
 function upstreamRequest({ primary, operation }: PlannedSubscription) {
   const { document, subgraph } = primary;
   const sent = operation.variables ?? {};

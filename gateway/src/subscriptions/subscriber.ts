@@ -12,13 +12,13 @@ export interface Subscriber {
   /** Ends the operation, with errors if it failed. */
   end(errors?: readonly GraphQLFormattedError[]): void;
   /**
-   * Called once, when all missed events have been sent. From then on the subscription does not use its context's
-   * signal.
+   * Called once, when all missed events have been sent. After this call, the subscription no longer uses the signal of
+   * its context.
    */
   onLive?(): void;
   /**
-   * Resolves once everything sent so far has left this process. Catch-up waits for this before it sends more
-   * (backpressure).
+   * Resolves when the connection can take more: its buffer is empty or, over HTTP, almost empty. Catch-up waits for
+   * this before it sends more (backpressure).
    */
   flushed(): Promise<void>;
 }

@@ -39,7 +39,7 @@ interface OpenFeed extends AsyncDisposable {
   /** The topic's recent messages; null until a broker has responded. */
   readonly recent: RecentMessages | null;
   readonly scan: TopicScan;
-  /** The message fields by which listeners select messages. */
+  /** The message fields named by `@topic(match:)`: listeners get the messages with one value of such a field. */
   matches: Set<string>;
 }
 
@@ -127,7 +127,9 @@ export function createTopicFeeds({ topics, recentBounds, maxScanBytes, log }: To
   };
 }
 
-/** Replaces the members of a set. The set object stays the same, because the recent messages refer to it. */
+/**
+ * Replaces the members of a set. The set object stays the same, because `openRecentMessages` keeps a reference to it.
+ */
 function replace(set: Set<string>, members: ReadonlySet<string> = new Set()): Set<string> {
   for (const member of set) if (!members.has(member)) set.delete(member);
   for (const member of members) set.add(member);

@@ -5,8 +5,8 @@ import { createRepeatedLines } from '@voucher-gateway/platform/process/repeated-
 const shortText = 4_096;
 
 /**
- * Encodes a text for writing; null if it would exceed the connection's buffer limit. While the buffer is empty, a text
- * larger than the limit is allowed.
+ * Encodes a text for writing; null if the connection's buffer would then exceed its limit. A text larger than the limit
+ * is allowed while the buffer is empty.
  */
 export function encodeWithinLimit(
   text: string,
@@ -14,8 +14,8 @@ export function encodeWithinLimit(
   maxBufferedBytes: number,
 ): string | Buffer | null {
   if (bufferedBytes === 0 && text.length <= shortText) return text;
-  // If Node can't write a string immediately, it keeps the string and three bytes per character. A Buffer takes less
-  // memory.
+  // If Node can't write a string immediately, it keeps the string and three more bytes per character. A Buffer takes
+  // less memory.
   const bytes = Buffer.from(text);
   return bufferedBytes === 0 || bufferedBytes + bytes.length <= maxBufferedBytes ? bytes : null;
 }
@@ -40,8 +40,8 @@ export interface SendBudget {
   /** Buffered bytes of all connections, as last recorded by `note`. */
   readonly waitingBytes: number;
   /**
-   * Records a connection's buffered bytes. While the total exceeds the budget, the connection with the most buffered
-   * bytes is dropped.
+   * Records a connection's buffered bytes. While the total exceeds the budget, `drop` is called for the connection with
+   * the most buffered bytes.
    */
   note(consumer: SlowConsumer, waitingBytes: number): void;
 }

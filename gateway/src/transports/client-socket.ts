@@ -33,11 +33,11 @@ export class ClientSocket extends WebSocket implements SlowConsumer {
   /** True from a ping until its pong. */
   awaitsPong = false;
   limits: SendLimits | null = null;
-  /** Size of a buffered text that is larger than the limit; 0 if there is none. */
+  /** Size of a buffered text that alone exceeds the buffer limit; 0 if there is none. */
   #oversizedBytes = 0;
   /** Number of the socket's operations that wait in a queue. While it is above 0, the socket is not read. */
   #readingPauses = 0;
-  /** True while a pending flush will update the budget. */
+  /** True while `#noteWaiting` waits for a flush, after which it updates the budget. */
   #isWatched = false;
 
   /** Sends a text, or closes the socket with 1013 if too many bytes are already buffered. Never throws. */

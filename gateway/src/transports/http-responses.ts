@@ -26,7 +26,8 @@ export function countAnswer(response: ServerResponse, text: string, budget: Send
   // The number of buffered bytes is known only after the caller has written the response, so it is recorded in the next
   // turn.
   setImmediate(() => noteUntilRead(response, budget));
-  // Node buffers a string that it can't write immediately, plus three bytes per character. A Buffer takes less memory.
+  // If Node can't write a string immediately, it keeps the string and three more bytes per character. A Buffer takes
+  // less memory.
   return Buffer.from(text);
 }
 

@@ -38,7 +38,7 @@ export class HttpStream implements Subscriber, SlowConsumer {
   #state: 'preparing' | 'started' | 'answering' = 'preparing';
   /** True during the drain. A subscription that has not started yet then ends as soon as it starts. */
   #isGoingAway = false;
-  /** Size of a buffered text that is larger than the limit; 0 if there is none. */
+  /** Size of a buffered text that alone exceeds the buffer limit; 0 if there is none. */
   #oversizedBytes = 0;
 
   /** @throws CodedError SERVICE_UNAVAILABLE (retryable) during the drain, or if a connection limit is reached */
@@ -62,7 +62,7 @@ export class HttpStream implements Subscriber, SlowConsumer {
   /** Sends a subscription's results, until the subscription or the client's session ends, or the client disconnects. */
   subscribe(subscription: Subscription, identity: Identity | null): FastifyReply {
     const { gate } = this.#options;
-    // If the client has disconnected, the stream is already released.
+    // If the client has disconnected, the stream is already released, and must not watch the session.
     if (identity && !this.#resources.disposed)
       this.#resources.use(gate.onSessionEnd(identity, () => this.#endWithSession()));
     this.#state = 'started';
@@ -133,8 +133,7 @@ export class HttpStream implements Subscriber, SlowConsumer {
   #write(text: string): void {
     const { raw } = this.#reply;
     if (raw.destroyed || raw.writableEnded || text === '') return;
-    // The result of a query or mutation needs no buffer limit, because MAX_RESPONSE_BYTES limits all its parts
-    // together.
+    // The result of a query or mutation needs no limit here, because MAX_RESPONSE_BYTES limits all its parts together.
     const maxBufferedBytes = this.#state === 'answering' ? Number.POSITIVE_INFINITY : this.#options.maxBufferedBytes;
     const bufferedBytes = raw.writableLength;
     const encoded = encodeWithinLimit(text, bufferedBytes, maxBufferedBytes + this.#oversizedBytes);

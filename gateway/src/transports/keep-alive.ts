@@ -1,18 +1,19 @@
 import type { WebSocket } from 'ws';
 import type { ClientSocket } from './client-socket.ts';
 
-/** At this interval a few sockets are pinged. Pinging all sockets at once would delay events. */
+/** At this interval a few of the sockets are pinged. Pinging all sockets at once would delay events. */
 const tickMs = 20;
 
 /**
- * Pings each socket once every `everyMs`, and terminates those that have not answered by their next ping. All sockets
- * share one timer, because separate timers would take a large part of a connection's memory.
+ * Pings each socket once every `everyMs`, and terminates those that have not answered by their next ping. A socket
+ * whose reading is paused for an operation is skipped, because it can't receive a pong. All sockets share one timer,
+ * because separate timers would take a large part of a connection's memory.
  *
- * @param sockets the open sockets in the order of connecting; the set changes while the keep-alive runs
+ * @param sockets the open sockets, in the order in which they connected; the set changes while the keep-alive runs
  */
 export function createKeepAlive(sockets: ReadonlySet<ClientSocket>, everyMs: number) {
   let round = sockets.values();
-  /** Number of sockets to ping in this tick. Its fraction is carried over to the next tick. */
+  /** Number of sockets to ping in this tick. The fraction that is left is carried over to the next tick. */
   let due = 0;
   function onPong(this: WebSocket) {
     (this as ClientSocket).awaitsPong = false;

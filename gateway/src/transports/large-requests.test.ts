@@ -39,8 +39,8 @@ async function startHolding() {
     },
     release: hold.release,
     /**
-     * Waits until `atOnce` requests wait for the session store, and another client was answered. Resolves with the
-     * number of requests that wait for the store.
+     * Waits until `atOnce` requests wait for the session store, and until another client was answered three times.
+     * Resolves with the number of requests that wait for the store.
      */
     async countHeld() {
       await arrived.promise;

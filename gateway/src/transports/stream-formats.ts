@@ -39,8 +39,8 @@ export const serverSentEvents: StreamFormat = {
   next,
   complete,
   fail: (errors) => next(JSON.stringify({ errors }), null) + complete,
-  // At shutdown nothing is sent. Without `complete` the client treats the end as a lost connection, and reconnects with
-  // its last id.
+  // At shutdown nothing is sent. Without the event `complete`, the client treats the end as a lost connection, and
+  // reconnects with its last event id.
   goAway: () => '',
 };
 
@@ -84,11 +84,9 @@ export const deferredMultipart: StreamFormat = {
   goAway: deferredFailure,
 };
 
-const deferredFailureEvents = (errors: readonly GraphQLFormattedError[]) => next(lastPayload(errors), null) + complete;
-
 /**
- * Server-Sent Events for a result in parts (`@defer`): the last payload of a failed result also has `hasNext`. It is
- * also sent at shutdown, because a client that reconnects would send a mutation again.
+ * Server-Sent Events for a result in parts (`@defer`). If it fails, its last payload has `hasNext: false` besides the
+ * errors.
  */
 export const deferredServerSentEvents: StreamFormat = {
   ...serverSentEvents,
@@ -99,7 +97,8 @@ export const deferredServerSentEvents: StreamFormat = {
 /** The formats that an Accept header selects, by type of operation. */
 export interface AcceptedFormats {
   /**
-   * The format of a query or mutation with `@defer`: the preferred stream with parts; null if the header names none.
+   * The format of a query or mutation with `@defer`: of the two stream formats with parts, the preferred one; null if
+   * the header names neither.
    */
   deferred: StreamFormat | null;
   /** The format of a subscription: the stream that the header prefers; null if the header names no stream. */
@@ -124,12 +123,12 @@ const jsonTypes = ['application/json', 'application/graphql-response+json', 'app
 
 /**
  * Negotiates by quality, then by order (RFC 9110, 12.5.1). A wildcard selects JSON, because a stream is used only if
- * the header names it.
+ * the header names its media type.
  */
 export function negotiateFormats(accept: string | undefined): AcceptedFormats {
   if (accept === undefined || accept.length > maxAcceptLength || !/event-stream|multipart/i.test(accept))
     return { subscription: null, deferred: null, answer: 'json' };
-  // A requested boundary is ignored, because the server chooses the boundary.
+  // A boundary in the header is ignored, because the server chooses the boundary.
   const header = accept.toLowerCase().replace(/;\s*boundary=("[^"]*"|[^;,\s]*)/g, '');
   const ranges = header.split(',').map((range) => range.trim());
   const isNamed = (type: string, parameter = '') =>

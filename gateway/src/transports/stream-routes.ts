@@ -57,7 +57,7 @@ export function addHttpStreams(app: FastifyInstance, options: HttpStreamsOptions
       context = await options.contextOf(request, reply, accessToken(request));
       operation = await operations.prepare(sentBy(request), context, accepted.deferred !== null);
     } catch (error) {
-      // A client that prefers JSON gets the error from the next handler.
+      // If the client prefers JSON, the next handler runs into the same error, and sends it.
       return accepted.answer === 'json' ? undefined : refuse(reply, error);
     }
     const kind = operation.definition.operation;

@@ -35,8 +35,8 @@ export interface ConnectionOptions extends OperationServices {
 const answerWithinMs = 1_000;
 
 /**
- * The server side of one `graphql-transport-ws` connection, over `ws`. To save memory per connection, it is a class,
- * and graphql-ws's server is not used.
+ * The server side of one `graphql-transport-ws` connection, over `ws`. The server of graphql-ws is not used, because it
+ * takes more memory per connection.
  *
  * @see https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
  */
@@ -53,8 +53,8 @@ export class SocketConnection implements SocketHandler, OperationConnection {
   /** Operations by the id that the client has chosen. */
   #operations: Map<string, SocketOperation> | null = null;
   /**
-   * Number of operations with running work, even if the client has already completed them. Live subscriptions do not
-   * count.
+   * Number of operations that are being prepared or executed, even if the client has already completed them. Started
+   * subscriptions do not count.
    */
   #working = 0;
   #subscriptions = 0;
@@ -81,13 +81,13 @@ export class SocketConnection implements SocketHandler, OperationConnection {
     return true;
   }
 
-  /** Closes the socket for the drain, once no operation runs. */
+  /** Closes the socket during the drain, as soon as no query, mutation or preparation runs. */
   async #goAway(force: AbortSignal): Promise<void> {
     await this.#untilIdle(force);
     await closeSocket(this.#socket, closeCodes.goingAway, 'Going away');
   }
 
-  /** Resolves when no operation runs, the socket is closed, or the signal aborts. */
+  /** Resolves when `#working` is 0, the socket is closed, or the signal aborts. */
   #untilIdle(signal: AbortSignal): Promise<void> {
     if (this.#working === 0) return Promise.resolve();
     this.#idle ??= Promise.withResolvers();
@@ -108,7 +108,7 @@ export class SocketConnection implements SocketHandler, OperationConnection {
     // Messages are ignored once the socket is being closed.
     if (this.#socket.readyState !== this.#socket.OPEN || this.#state === 'session ended') return;
     const isLarge = data.length > maxSmallBytes;
-    // Most large messages are parsed only when their operation may start.
+    // Most large messages are parsed only when their operation may start. Until then only the id is read.
     const id = isLarge ? readSubscribeId(data) : null;
     if (id !== null) return this.#begin(id, data);
     const message = readMessage(data);
@@ -157,7 +157,7 @@ export class SocketConnection implements SocketHandler, OperationConnection {
   }
 
   /**
-   * @param sent the payload; for a large message, the bytes of the whole message, which are parsed when the operation
+   * @param sent the payload. For a large message, the bytes of the whole message: they are parsed when the operation
    *   may start
    */
   async #begin(id: string, sent: SubscribePayload | Buffer): Promise<void> {

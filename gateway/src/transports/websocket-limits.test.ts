@@ -145,8 +145,8 @@ describe('websocket operations', () => {
       payload: [{ extensions: { code: 'RATE_LIMITED' } }],
     });
     touched.release();
-    // The work of a completed operation ends after a delay. So the client tries again after each refusal, until an
-    // operation succeeds.
+    // After the client completes an operation, its work ends with a delay, and counts until then. So the client retries
+    // until an operation succeeds.
     for (let type = 'error'; type !== 'next'; ) {
       const id = `after ${client.messages.length}`;
       client.subscribe(id, '{ hello }');

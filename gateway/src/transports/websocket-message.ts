@@ -15,8 +15,8 @@ export function readMessage(data: Buffer): Message | Error {
 const subscribeStart = /^\{"id":"([\w-]{1,64})","type":"subscribe","payload":\{/;
 
 /**
- * Reads the id of a `subscribe` message without parsing the message. Null if the message does not begin as most clients'
- * messages do. The message may still be invalid.
+ * Reads the id of a `subscribe` message without parsing the message. Null if the message does not begin like
+ * `subscribeStart`. A message with an id may still be invalid.
  */
 export function readSubscribeId(data: Buffer): string | null {
   return subscribeStart.exec(data.toString('latin1', 0, 128))?.[1] ?? null;
@@ -29,7 +29,8 @@ export function readSubscribeId(data: Buffer): string | null {
 export function readSubscribePayload(data: Buffer, id: string): SubscribePayload | Error {
   const message = readMessage(data);
   if (message instanceof Error) return message;
-  // In JSON with duplicate keys, such as `{"id":"1",…,"id":"2"}`, the last ones count.
+  // If JSON has duplicate keys, such as `{"id":"1",…,"id":"2"}`, the parser takes the last. `readSubscribeId` takes the
+  // first.
   if (message.type !== MessageType.Subscribe || message.id !== id) return new Error('The message has duplicate keys');
   return message.payload;
 }

@@ -86,7 +86,7 @@ describe('websocket', () => {
     holds = true;
     const requested = ask(client, { query: '{ hello }' });
     await touched.reached;
-    // The store's `touch` has already read the session, and returns only after the session has ended.
+    // At this point `touch` has already read the session from the store. It returns only after the session has ended.
     await gateway.engines.keyValue.delete(sessionKey(sid));
     await gateway.endSession({ sid });
     expect(await closed).toMatchObject({ code: 4403 });

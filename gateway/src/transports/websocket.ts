@@ -20,11 +20,14 @@ export interface WebSocketOptions extends Omit<ConnectionOptions, 'formatter' | 
   sendLimits: SendLimits;
   /** Largest message in bytes; a larger one closes the socket with 1009. Default: 64 kB. */
   maxMessageBytes?: number;
-  /** Counts a connection until it becomes a WebSocket. */
+  /** Counts HTTP connections. A connection is released from this count when it becomes a WebSocket. */
   httpConnections: Pick<HttpConnections, 'release'>;
   /** Interval of pings. A socket that has not answered by the next ping is terminated. Default: 12 s. */
   keepAliveMs?: number;
-  /** Whether a page of the request's origin may connect. Clients other than browsers send no origin. Default: any. */
+  /**
+   * Whether a page of the request's origin may connect. Clients other than browsers send no origin. Default: any page
+   * may connect.
+   */
   allowsOrigin?(request: IncomingMessage): boolean;
 }
 
@@ -99,7 +102,7 @@ function onClose(this: WebSocket): void {
   (this as ClientSocket).release();
 }
 
-/** If a client does not close within this time after a refused upgrade, its socket is destroyed. */
+/** If a client does not close its socket within this time after a refused upgrade, the socket is destroyed. */
 const refusedWithinMs = 1_000;
 
 function refuseUpgrade(socket: Duplex, status: string): void {
@@ -108,7 +111,7 @@ function refuseUpgrade(socket: Duplex, status: string): void {
   // event.
   socket.on('error', () => socket.destroy());
   socket.once('close', () => clearTimeout(timer));
-  // Discards everything that the client still sends. With unread data, the socket would not report its end.
+  // Discards everything that the client still sends. As long as data is unread, the socket would not emit `close`.
   socket.resume();
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);
 }

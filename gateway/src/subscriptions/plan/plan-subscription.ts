@@ -21,7 +21,10 @@ export interface PlannedSubscription {
   responseKey: string;
   /** The root field's arguments, coerced. */
   arguments: Record<string, unknown>;
-  /** The arguments that the message's fields must equal: all that the client has set, except `after`. */
+  /**
+   * The arguments that the client has set, except `after`. For each one, the message's field of the same name must have
+   * the argument's value.
+   */
   compared: readonly [name: string, value: unknown][];
   /** The plan's primary fetch. The event replaces its response. */
   primary: { document: DocumentNode; subgraph: string; field: FieldNode };
@@ -80,8 +83,8 @@ export function planSubscription(
 }
 
 /**
- * Finds the variable that is used only as `after` of a root field with `@topic`; null if there is none. Subscriptions
- * that differ only in this variable share a fan-out once they are live.
+ * Finds the variable that the document uses once, as the argument `after` of a root field with `@topic`; null if there
+ * is none. Subscriptions that differ only in this variable share a fan-out once they are live.
  */
 export function afterVariable(
   topicFields: ReadonlyMap<string, TopicField>,
@@ -102,8 +105,8 @@ export function afterVariable(
 }
 
 /**
- * Reads the cursor after which the subscriber resumes, from the operation's variables. Null means to start with new
- * events.
+ * Reads the argument `after` of the root field: the cursor after which the subscriber resumes. Null means that the
+ * subscription starts with new events.
  */
 export function afterOf(
   { primary: { field }, operation }: PlannedSubscription,
@@ -128,7 +131,7 @@ function rootField(document: DocumentNode): FieldNode {
   return selection;
 }
 
-/** Lists the variables of the document that these nodes use. */
+/** Returns the definitions of the document's variables that these nodes use. */
 export function usedVariables(document: DocumentNode, ...nodes: unknown[]): VariableDefinitionNode[] {
   const used = new Set<string>();
   for (const node of nodes.flat()) {

@@ -14,7 +14,7 @@ export interface TopicField {
   /** The field's name. */
   field: string;
   topic: string;
-  /** Name of the message's field that must equal the subscriber's claim. */
+  /** Name of the message's field whose value must equal the subscriber's claim. */
   match: string;
   /** Name of the claim in the subscriber's token. */
   claim: string;

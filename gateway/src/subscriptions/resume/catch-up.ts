@@ -47,10 +47,7 @@ type Phase =
   | { name: 'RECENT'; positions: Positions; stored: StoredRange | null }
   | { name: 'LIVE' };
 
-/**
- * Delay before the store is read again, if retention has deleted messages from the topic that the store has not
- * consumed yet.
- */
+/** If retention has deleted messages that the store has not consumed yet, the store is read again after this delay. */
 const readAgainAfterMs = 1_000;
 
 /**
@@ -172,7 +169,7 @@ class CatchUpRun {
     const slice = recent.after(from, planned().topicField.match, claimValue);
     if (slice.messages.length > 0) return { name: 'RECENT', ...(await this.#sendSlice(slice, stored)) };
     signal.throwIfAborted();
-    // Nothing is awaited between reading the recent messages and going live, so no message can arrive in between.
+    // Nothing is awaited between `recent.after` and `goLive`, so no message can arrive in between.
     goLive(new Set([...this.#sent].filter((id) => !recent.has(id))), this.#cursor);
     return { name: 'LIVE' };
   }

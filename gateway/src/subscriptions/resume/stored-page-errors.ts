@@ -4,8 +4,8 @@ import { GraphQLError } from 'graphql';
 import type { SubgraphError } from '../../execution/subgraph/subgraph-response.ts';
 
 /**
- * Public error codes that the client does not get for a stored page: they are about the gateway's query, not about the
- * client's request.
+ * Public error codes that the client does not get for a stored page. The gateway wrote the query for the page, so these
+ * errors are not about the client's request.
  */
 const aboutOurQuery: ReadonlySet<string> = new Set<PublicErrorCode>([
   'GRAPHQL_PARSE_FAILED',
@@ -27,8 +27,8 @@ const message = 'What is stored can not be read at the moment; subscribe again w
  * Converts a subgraph's error for a stored page. A public error about the client's request is returned unchanged. Any
  * other error is replaced by a retryable error, so that the client keeps its valid cursor.
  *
- * @param sent the arguments of the client; BAD_USER_INPUT is about the client's request only if it names one of these
- *   arguments
+ * @param sent the client's arguments. An error BAD_USER_INPUT is about the client's request only if its `argument` is
+ *   one of them
  */
 export function unreadablePage(error: SubgraphError, sent: Readonly<Record<string, unknown>>): Error {
   const { code, argument } = error.extensions ?? {};

@@ -12,7 +12,7 @@ import { invalidPage, unreadablePage } from './stored-page-errors.ts';
 
 /** One page of stored events after a cursor. */
 export interface StoredPage {
-  /** The plan of the subscription at the time when the rows were read. A reload may have replaced it since. */
+  /** The subscription's plan at the time when the rows were read. A reload may have replaced the plan since. */
   planned: TopicSubscription;
   /** For each partition, the position up to which the store had consumed the topic before it read the rows. */
   storedThrough: Positions;
@@ -36,7 +36,7 @@ export interface StoredEdge {
   cursor: string;
   /** The root field's data, as in a response to the primary fetch. */
   data: unknown;
-  /** The fields that are compared with the claim and the arguments. */
+  /** The row's fields that `matchesSubscriber` compares with the subscriber's claim and arguments. */
   compared: Value;
 }
 
@@ -145,7 +145,9 @@ interface Connection {
 
 const variable = (argument: string) => `replay_${argument}`;
 
-/** Lists the arguments, besides `first` and `after`, that the gateway passes to the connection, with their types. */
+/**
+ * Returns the names and types of the arguments that the gateway passes to the connection besides `first` and `after`.
+ */
 function filledArguments(
   { topicField, arguments: args }: TopicSubscription,
   replay: ReplayField,

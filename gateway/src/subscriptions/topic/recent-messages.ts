@@ -8,8 +8,8 @@ import { cutSlice } from './slice.ts';
  * The last messages of a topic, in memory, and the listeners for new messages. There is one tail (a reader of the
  * topic) per topic and process.
  *
- * Listeners are indexed by field and value, so that a message costs time only for the listeners that get it. A message
- * is dropped as a duplicate if the buffer has a message with the same `id`.
+ * Listeners are indexed by field and value, so that the time per message depends only on the number of listeners that
+ * get it. A message is dropped as a duplicate if the buffer has a message with the same `id`.
  */
 export interface RecentMessages extends AsyncDisposable {
   /** Whether all messages after these positions are in memory. */
@@ -26,9 +26,9 @@ export interface RecentMessages extends AsyncDisposable {
   /** Whether the message with this id is in memory. */
   has(id: string): boolean;
   /**
-   * Passes the listener each new message whose `match` field equals `claimValue`, until disposed.
+   * Passes the listener each new message whose `match` field equals `claimValue`, until the returned value is disposed.
    *
-   * @throws CodedError TOPIC_RECREATED (retryable) once the topic was recreated: its tail has ended
+   * @throws CodedError TOPIC_RECREATED (retryable) if the topic was recreated, because the tail has then ended
    */
   listen(match: string, claimValue: string, listener: TopicListener): Disposable;
 }
@@ -42,13 +42,13 @@ export interface TopicListener {
 export interface RecentMessagesOptions {
   topics: Topics;
   topic: string;
-  /** Message fields by which listeners select messages. */
+  /** The message fields named by `@topic(match:)`: listeners get the messages with one value of such a field. */
   matches: ReadonlySet<string>;
   bounds: MessageBounds;
   log: Log;
 }
 
-/** Starts a tail. Resolves once the topic's last messages have been read. */
+/** Starts the tail. Resolves once it has read the topic's last messages. */
 export async function openRecentMessages(options: RecentMessagesOptions): Promise<RecentMessages> {
   const { topics, topic, matches, bounds, log } = options;
   const buffer = new MessageBuffer(bounds);

@@ -26,7 +26,7 @@ class Reader {
   readonly match: string;
   readonly claimValue: string;
   readonly messages: TopicMessage[] = [];
-  /** The positions at which the reader's slice was full; null while the slice has room. */
+  /** The positions up to which the reader's slice has all messages, once the slice is full; null while it has room. */
   stoppedAt: Positions | null = null;
   #bytes = 0;
 
@@ -49,7 +49,7 @@ class Reader {
     return bytes;
   }
 
-  /** @param seen the positions of the scan, which may still be before `from` */
+  /** @param seen the positions up to which the scan has read. They may still be before `from` */
   stop(seen: Positions): void {
     const { from } = this;
     this.stoppedAt ??= {
