@@ -147,8 +147,8 @@ function stringifyResult({ data, extensions, ...rest }: FormattedExecutionResult
 }
 
 /**
- * Describes the plan of an operation and its requests to subgraphs. It is sent to a client that requests the query
- * plan.
+ * Describes the plan of an operation and its requests to subgraphs. The description is sent to a client that requests
+ * the query plan.
  */
 async function describeExecution(plan: Plan, { fetches }: Trace) {
   // The package is loaded on first use, because this thread needs it only here. The planner runs in another thread.

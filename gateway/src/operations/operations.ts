@@ -147,7 +147,7 @@ export function createOperations({
       const requester = requesterOf(context);
       const isNew = !documentsFor(reloadable.current).isKnown(text);
       using _turn = isNew ? await newTexts.enter(requester, 2 * text.length) : null;
-      // The supergraph may have been reloaded during the wait, so the federation is read only now.
+      // The supergraph may have been reloaded during the wait, so `current` is read after it.
       const federation = reloadable.current;
       const documents = documentsFor(federation);
       const known = await documents.parse(text, requester);

@@ -12,7 +12,7 @@ export interface Gate {
   /**
    * Resolves with a permit. Disposing the permit passes it to the next waiting requester.
    *
-   * @param bytes memory that the caller takes while it waits
+   * @param bytes memory that the request takes while it waits
    * @throws CodedError SERVICE_UNAVAILABLE (retryable) if the queue is full, or the requester has left
    */
   enter(requester: Requester, bytes: number): Promise<Disposable>;

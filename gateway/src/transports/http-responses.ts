@@ -8,8 +8,8 @@ import type { SendBudget } from './backpressure.ts';
 const largeAnswer = 16_384;
 
 /**
- * Counts the bytes of large HTTP responses against the send budget until the clients have read them. If the budget is
- * exceeded, it destroys the connection with the most unread bytes.
+ * Counts the bytes of large HTTP responses against the send budget until the clients have read them. While the budget
+ * is exceeded, the connection with the most unread bytes is ended (`SendBudget`).
  */
 export function countHttpAnswers(app: FastifyInstance, budget: SendBudget): void {
   app.addHook('onSend', (_request, { raw }, payload, done) =>

@@ -85,8 +85,8 @@ export const deferredMultipart: StreamFormat = {
 };
 
 /**
- * Server-Sent Events for a result in parts (`@defer`). If it fails, its last payload has `hasNext: false` besides the
- * errors.
+ * Server-Sent Events for a result in parts (`@defer`). The last payload of a failed result has `hasNext: false` besides
+ * the errors.
  */
 export const deferredServerSentEvents: StreamFormat = {
   ...serverSentEvents,

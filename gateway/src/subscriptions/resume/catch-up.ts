@@ -58,8 +58,9 @@ const readAgainAfterMs = 1_000;
  *    positions: it had consumed the topic up to them before it read the rows.
  * 2. SCAN reads the topic after those positions, until the recent messages in memory include everything that follows.
  *    If retention has removed messages after those positions, the store is read again (STORED).
- * 3. RECENT sends the recent messages. Before RECENT starts, the tail reads to the topic's end. So messages that arrive
- *    later are newer than all stored rows. If unsent messages were evicted from memory, SCAN follows again.
+ * 3. RECENT sends the recent messages. Before RECENT starts, the reader of the recent messages reaches the topic's end.
+ *    So messages that arrive later are newer than all stored rows. If unsent messages were evicted from memory, SCAN
+ *    follows again.
  * 4. LIVE follows when no message is left.
  *
  * The store may consume messages out of order, so it may have rows of messages after its positions. STORED has sent

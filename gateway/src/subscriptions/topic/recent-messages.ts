@@ -48,7 +48,7 @@ export interface RecentMessagesOptions {
   log: Log;
 }
 
-/** Starts the tail. Resolves once it has read the topic's last messages. */
+/** Starts the tail, the reader of the topic. Resolves once the tail has read the topic's last messages. */
 export async function openRecentMessages(options: RecentMessagesOptions): Promise<RecentMessages> {
   const { topics, topic, matches, bounds, log } = options;
   const buffer = new MessageBuffer(bounds);
