@@ -5,7 +5,8 @@ const operations = import.meta.glob('../../schema/operations/*.graphql', {
 });
 
 /**
- * The result of `encodeCursor(null)`. That function, in schema/src/cursor.ts, needs Node and can't run in a browser.
+ * The result of `encodeCursor(null)`. It is written out here, because `encodeCursor` (schema/src/cursor.ts) runs only
+ * in Node.
  */
 const startOfFeed = 'djE6';
 

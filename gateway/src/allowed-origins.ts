@@ -6,7 +6,8 @@ export const anyOrigin = '*';
 
 /**
  * Creates the schema of the setting `ALLOWED_ORIGINS`: comma-separated origins, or `*`. The parsed value has the form
- * that browsers send; undefined if not set. An error names the wrong entry.
+ * that browsers send; undefined if not set. The message for an invalid value contains the first entry that is not an
+ * origin.
  */
 export function allowedOrigins() {
   return z

@@ -35,7 +35,10 @@ export interface GatewayContext {
    * During the wait a WebSocket is not read, so that its client can't send further operations.
    */
   readonly onWait?: () => () => void;
-  /** The place of a large request in `LargeRequests`. It is disposed when the execution starts. */
+  /**
+   * Set for a request with a large body: its permit of the semaphore `LargeRequests`. The permit is released when the
+   * execution starts.
+   */
   readonly place?: Disposable | undefined;
   /** Records the requests to subgraphs. Set only if the client requested the query plan (setting QUERY_PLANS). */
   readonly trace?: Trace | undefined;

@@ -34,7 +34,7 @@ export function createResultFormatter(log: Log) {
     },
     /** Writes the initial payload of a result with `@defer`. */
     stringifyPrimary: (result: JsonResult) => stringifyResult(result, `,"hasNext":${result.deferred !== null}`),
-    /** Writes the deferred parts that are ready as one subsequent payload. */
+    /** Writes a chunk of deferred parts as one subsequent payload. */
     stringifyChunk: ({ parts, hasNext }: DeferredChunk) =>
       `{"incremental":[${parts.map(stringifyPart).join()}],"hasNext":${hasNext}}`,
     /** Formats a thrown value: all errors of an invalid document, or one error. */

@@ -11,8 +11,8 @@ export interface LoadedSupergraph {
   /** The source to poll for changes; null for this repository's own supergraph. */
   source: SupergraphSource | null;
   /**
-   * Why the supergraph can't be served; null if it can be served. The text continues a sentence that starts with
-   * `SUPERGRAPH`. With a fault, `sdl` is empty.
+   * Why the supergraph can't be served; null if it can be served. The error message consists of the setting's name and
+   * this text, as in "SUPERGRAPH must be a file". With a fault, `sdl` is empty.
    */
   fault: string | null;
 }
@@ -34,7 +34,7 @@ export async function loadSupergraph(setting: string | undefined): Promise<Loade
   }
 }
 
-/** @throws Error whose message continues a sentence that starts with `SUPERGRAPH` */
+/** @throws Error with a message in the form of `LoadedSupergraph.fault` */
 function checkSupergraph(sdl: string): void {
   const fail = (what: string, error?: unknown) => {
     throw new Error(error instanceof Error ? `${what}: ${error.message}` : what, { cause: error });

@@ -18,7 +18,8 @@ import { createGateway } from './server.ts';
 const filePollMs = 1_000;
 
 /**
- * Creates the schema of the settings. Redis and Kafka are optional for a gateway with SUPERGRAPH but without REDIS_URL.
+ * Creates the schema of the settings. A gateway for this repository's own supergraph requires REDIS_URL and
+ * KAFKA_BROKERS. A gateway for the supergraph of the setting SUPERGRAPH may omit REDIS_URL, and then has no sessions.
  */
 const settingsOf = (sdl: string, { SUPERGRAPH, REDIS_URL }: Environment, fault: string | null = null) => {
   const isOwn = !SUPERGRAPH?.trim();

@@ -21,7 +21,10 @@ export function subgraphTimeoutSetting(name: string): string {
 export interface GatewayProcessOptions {
   /** Why the supergraph of the setting SUPERGRAPH can't be served; null if it can. Default: null. */
   fault?: string | null;
-  /** URLs of subgraphs in the supergraph, by subgraph name: the defaults of the URL settings. Default: none. */
+  /**
+   * The URLs that the supergraph contains, by subgraph name. They are the default values of the subgraphs' URL
+   * settings. Default: none.
+   */
   urls?: Readonly<Record<string, string>>;
   /** Whether there are sessions, which need Redis and Kafka. Default: true. */
   hasSessions?: boolean;

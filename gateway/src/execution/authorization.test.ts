@@ -142,7 +142,7 @@ describe('authorization: scopes and policies', () => {
  */
 const withoutOnInterface = (sdl: string) => sdl.replace(/(interface Node[^{]*?)\s*@authenticated/, '$1');
 
-/** For each of these queries, some gateway once returned a protected field. */
+/** Each of these queries got a protected field from an earlier version of this gateway or of another gateway. */
 describe('authorization: there is no way around by', () => {
   it.each([
     ['an alias', '{ post { id: views } }', ['post.id']],

@@ -37,7 +37,7 @@ export interface CompileOptions {
   supergraph: GraphQLSchema;
   /** Number of fields whose compiled form is kept in memory. Fields beyond it are compiled again for each execution. */
   maxFields: number;
-  /** Aliases under which the plan fetches fields, by the client's response key. Default: none. */
+  /** The client's aliases that the plan replaces, with their replacements. Default: none. */
   renamedKeys?: Plan['renamedKeys'];
   /** Fields that are null in the response, even if the plan fetches them. Default: none. */
   hiddenFields?: Plan['hiddenFields'];
@@ -165,7 +165,7 @@ export function compileOperation(options: CompileOptions): CompiledOperation {
   return { execute: hasDeferred ? executeInParts : execute };
 }
 
-/** Creates the function that returns the `@defer` of a fragment; null if the fragment is not deferred. */
+/** Creates the function that returns the names of a deferred fragment; null if the fragment is not deferred. */
 function createDeferrals(
   definition: OperationDefinitionNode,
   fragments: CompileOptions['fragments'],
@@ -239,8 +239,8 @@ function compileStep(supergraph: GraphQLSchema, step: Step): CompiledStep {
     async run(state) {
       try {
         await run(state);
-        // Data of a deferred fragment conflicts with sent data. This is reported, unless the fragment already has an
-        // error.
+        // The step's data conflicts with data that the client already has. The conflict is reported as an error, unless
+        // the deferred part already has an error.
         if (state.hasConflict && state.errors.length === 0)
           state.errors.push(...asFetchErrors(invalidResponse(subgraph), []));
       } catch (error) {

@@ -61,7 +61,7 @@ describe('executor: errors with @defer', () => {
   });
 
   it('do not change what another part has', async () => {
-    // The second request for `best` fails completely, with null for the object that the first request returned.
+    // The first request returns the object `best`. The second request returns an error, and null for the same object.
     let calls = 0;
     const second: Respond = () => {
       calls += 1;

@@ -16,7 +16,10 @@ export interface FailureMask {
 
 export function createFailureMask(log: Log): FailureMask {
   const lines = createRepeatedLines(log);
-  /** Repeated failures are logged as one summary line, because each subgraph logs its failures itself. */
+  /**
+   * Logs a failure. Repeated failures are logged as one summary line; the details of each failure are in the subgraph's
+   * own log.
+   */
   const report = (error: unknown, { requestId }: GatewayContext, fields: object = {}) => {
     const original = originalOf(error);
     const subgraph = error instanceof GraphQLError ? error.extensions.serviceName : undefined;

@@ -60,7 +60,7 @@ export interface Federation extends AsyncDisposable {
   /**
    * Executes a subscription for one event.
    *
-   * @param event the event's data. It replaces the subscription's own fetch in the plan
+   * @param event the event's data. It is used in place of a response to the plan's fetch of the Subscription field
    */
   executeEvent(operation: ExecutableOperation, event: Data, context: GatewayContext): Promise<JsonResult>;
 }

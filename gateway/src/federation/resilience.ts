@@ -53,8 +53,8 @@ export function createResilience({ retries, breakAfter }: ResilienceOptions): Re
     breaker,
   );
   /**
-   * Whether the last call was answered. If so, the next call skips the policies, because they take more CPU time than
-   * the rest of a call.
+   * Whether the subgraph answered the last call. After an answer, the next call is made without cockatiel's policies
+   * for retries and the breaker, because they take more CPU time than the rest of a call.
    */
   let isQuiet = true;
 

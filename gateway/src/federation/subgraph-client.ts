@@ -28,11 +28,17 @@ export interface SubgraphCallLimits {
   maxWaiting: number;
   /** Limit of the bytes of waiting calls. */
   maxWaitingBytes: number;
-  /** Time-out of a call in the queue. For each call it is shortened by a random part of up to half. */
+  /**
+   * Longest wait of a call in the queue. Each call's wait is shortened by a random 0 to 50 %, so that a burst of calls
+   * does not time out at one moment.
+   */
   waitTimeoutMs: number;
   /** Largest response body, in bytes. */
   maxAnswerBytes: number;
-  /** Number of retries of a query without an answer, within `timeoutMs`. Default: 0. */
+  /**
+   * How often a query is sent again if the subgraph does not answer. All attempts together take at most `timeoutMs`.
+   * Default: 0.
+   */
   retries?: number;
   /**
    * Number of consecutive calls without an answer after which the circuit breaker opens. With infinity there is no
@@ -132,7 +138,7 @@ export function createSubgraphClient({ name, transport, limits, log }: SubgraphC
         }
         return await resilience.run(attempt, {
           signal,
-          // If the client has left, the error is not a failure of the subgraph.
+          // If the client has disconnected, the error is not a failure of the subgraph.
           isFailure: (error) => !signal.aborted && asCallError(error).code === 'SUBGRAPH_UNAVAILABLE',
           mayRepeat: () => !query.startsWith('mutation') && performance.now() < endsAtMs - minLeftMs,
         });

@@ -6,8 +6,8 @@ export function subgraphNames(supergraphSdl: string): string[] {
 }
 
 /**
- * Reads the URLs of the subgraphs from the supergraph, by name. Leaves out invalid URLs, which composition does not
- * check.
+ * Reads the URLs of the subgraphs from the supergraph, by name. Invalid URLs are left out, because composition accepts
+ * any text as a URL.
  */
 export function subgraphUrls(supergraphSdl: string): Record<string, string> {
   return Object.fromEntries(

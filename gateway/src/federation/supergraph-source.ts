@@ -21,7 +21,7 @@ const maxBytes = 33_554_432;
 /** Time-out of a fetch, including the body. */
 const fetchWithinMs = 10_000;
 
-/** Creates the source from the setting's value: an http(s) URL, or the path of a file. */
+/** Creates the source from the value of the setting SUPERGRAPH: an http(s) URL, or the path of a file. */
 export function createSupergraphSource(setting: string): SupergraphSource {
   const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(setting)?.[1]?.toLowerCase();
   if (scheme === undefined) return createFileSource(resolve(setting));

@@ -37,8 +37,8 @@ export function findUnreachable({ schema, operation, fragments, plan }: Coverage
   if (plan) collectFetched(plan, [], fetched);
   const errors = new Map<string, PlanError>();
   /**
-   * The checked fragments, each with its path. Some operations spread a fragment millions of times: check it once per
-   * path.
+   * The named fragments that were checked, each with the path at which it was spread. A fragment is checked once per
+   * path, because some operations spread a fragment millions of times.
    */
   const checked = new Set<string>();
 

@@ -51,7 +51,8 @@ export function isDeferred(node: Fragment, conditions: Conditions): boolean {
 }
 
 /**
- * Replaces the arguments of each `@defer` with a label: the fragment's name. Removes each `@defer` whose `if` is false.
+ * Prepares `@defer` for the planner. `@defer(if: $x, label: "mine")` becomes `@defer(label: ":0")`, with the name that
+ * `nameDeferred` gives the fragment. A `@defer` whose `if` is false is removed.
  *
  * @param isWanted whether the client accepts deferred parts. If not, every `@defer` is removed
  * @returns the document, and whether it has a `@defer` left

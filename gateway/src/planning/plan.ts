@@ -5,8 +5,8 @@ import type { Grants } from '../supergraph/access-rules.ts';
 /** Apollo's query plan, with additions for our executor. It can be sent to another thread. */
 export interface Plan extends QueryPlan {
   /**
-   * Maps a client's response key to the alias that the plan uses instead: `id` to `own_id`. The plan fetches a field
-   * `id` itself, so the client can't use this name for another field. Keys of root fields are never replaced.
+   * The client's aliases that the plan replaces, with their replacements. For example, in `{ id: title }` the alias
+   * `id` becomes `own_id`, because the plan itself fetches the field `id`. Aliases of root fields are never replaced.
    */
   renamedKeys?: Readonly<Record<string, string>>;
   /**
@@ -41,6 +41,6 @@ export interface PlanVariant {
   key: string;
   /** The active `@override` labels. */
   overrides: readonly string[];
-  /** The client's rights. Default: it may see only fields without access rules. */
+  /** The client's rights. Default: the client may see only fields without access rules. */
   grants?: Grants;
 }

@@ -30,9 +30,10 @@ export interface Planner extends AsyncDisposable {
   /**
    * Validates and plans an operation.
    *
-   * @throws InvalidDocument GRAPHQL_VALIDATION_FAILED, UNAUTHORIZED_FIELD_OR_TYPE, FIELD_UNREACHABLE
-   * @throws CodedError FIELD_UNREACHABLE; OPERATION_TOO_COMPLEX over the CPU time limit; SERVICE_UNAVAILABLE
-   *   (retryable) if too many operations wait, or the machine is too busy
+   * @throws InvalidDocument GRAPHQL_VALIDATION_FAILED; if no field of the operation can be fetched,
+   *   UNAUTHORIZED_FIELD_OR_TYPE or FIELD_UNREACHABLE with the paths
+   * @throws CodedError FIELD_UNREACHABLE if Apollo's planner fails for a field; OPERATION_TOO_COMPLEX over the CPU time
+   *   limit; SERVICE_UNAVAILABLE (retryable) if too many operations wait, or the machine is too busy
    */
   plan(request: PlanRequest, requester?: Requester): Promise<PlannedOperation>;
   /** Rejects while the thread starts, or if it was replaced three times within a minute. */
@@ -40,8 +41,9 @@ export interface Planner extends AsyncDisposable {
 }
 
 /**
- * If other operations wait, the planner pauses after an operation that took at least `shortMs`: `restsPerTook` times as
- * long as the operation took, up to `maxRestMs`. So it takes at most a third of a core.
+ * If other operations wait, the planner pauses after each operation that took at least `shortMs`. The pause is
+ * `restsPerTook` times as long as the operation took, but at most `maxRestMs`. Example: after an operation of 100 ms it
+ * pauses for 200 ms, so that planning takes a third of a core.
  */
 const shortMs = 10;
 const restsPerTook = 2;

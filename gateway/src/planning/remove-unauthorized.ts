@@ -23,7 +23,7 @@ const maxErrors = 100;
 export interface AuthorizedDocument {
   /** The document without the removed fields; null if the operation has no field left. */
   document: DocumentNode | null;
-  /** One error for each removed field. */
+  /** One error for each response path of a removed field, up to `maxErrors`. */
   errors: readonly PlanError[];
   /** The removed fields as `Type.field`, with the type on which they were selected. */
   hiddenFields: readonly string[];
@@ -55,7 +55,10 @@ export function removeUnauthorized(
   const errors = new Map<string, PlanError>();
   const authorized = new Map<string, FragmentDefinitionNode | null>();
   const hidden = new Set<string>();
-  /** The reported fragments, each with its path. Some operations spread a fragment millions of times. */
+  /**
+   * The fragments whose hidden fields were reported, each with the path at which it was spread. A fragment is searched
+   * once per path, because some operations spread a fragment millions of times.
+   */
   const reported = new Set<string>();
 
   const typeOf = (name: string | undefined, otherwise: GraphQLCompositeType): GraphQLCompositeType => {

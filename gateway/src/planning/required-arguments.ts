@@ -28,8 +28,8 @@ export interface SupergraphWithRequiredFields {
   /** The original fields with their arguments, by the names of the added fields. */
   required: ReadonlyMap<string, RequiredField>;
   /**
-   * The added fields that each field requires. The key is `subgraph Type.field`; the value maps the path of the
-   * original field to the name of the added field.
+   * The added fields that each field requires, by `subgraph Type.field`. For a field `tax` with `@requires(fields:
+   * "price(currency: \"EUR\")")`, the entry of `store Item.tax` maps `price` to `price__required0`.
    */
   needs: ReadonlyMap<string, ReadonlyMap<string, string>>;
 }

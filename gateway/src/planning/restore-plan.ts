@@ -12,9 +12,12 @@ import { createFetchSplitter } from './split-fetch.ts';
 type Requires = readonly QueryPlanSelectionNode[];
 
 /**
- * Creates the function that replaces the added fields (see `separateRequiredFields`) in a plan. In requests, an added
- * field becomes an alias of the original field. In representations, it gets the original field's name. An entity fetch
- * that requires one field with different arguments is split.
+ * Creates the function that replaces added fields in a plan. `separateRequiredFields` has added them to the planner's
+ * schema: `price__required0` for `price(currency: "EUR")`.
+ *
+ * The request that fetches the value selects `price__required0: price(currency: "EUR")`. The representation that
+ * contains the value names it `price`. An entity fetch is split if its fields require one field with different
+ * arguments.
  *
  * @param schema the supergraph
  */

@@ -24,8 +24,8 @@ type Requires = readonly QueryPlanSelectionNode[];
  */
 export function createFetchSplitter({ required, needs }: SupergraphWithRequiredFields, schema: GraphQLSchema) {
   /**
-   * Returns the added fields that a field requires. For an abstract type, it returns the added fields of all its object
-   * types.
+   * Returns the added fields (see `separateRequiredFields`) that a field requires. For a field of an abstract type, it
+   * returns the added fields that the field requires on any of the object types.
    */
   const needsOf = (subgraph: string, typeName: string, field: string): Needs => {
     const type = schema.getType(typeName);

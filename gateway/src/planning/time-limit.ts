@@ -22,8 +22,8 @@ export interface UsedTime {
 const checkEveryMs = 20;
 
 /**
- * Resolves with the used times when an operation reaches a limit; with null if the operation or its thread ends
- * earlier.
+ * Waits until an operation reaches a limit, and then resolves with its CPU time and its elapsed time. Resolves with
+ * null if the operation or its thread ends before.
  */
 export async function untilTimeIsUsed(options: TimeLimitOptions): Promise<UsedTime | null> {
   const { readCpuMs, startedAtMs, timeoutMs, elapsedTimeoutMs, signal } = options;

@@ -144,7 +144,8 @@ function interfacesWith(schema: GraphQLSchema, typeName: string, field: string):
 
 /**
  * Lists the fields that a subgraph gets in order to resolve a field: those of `@requires` and `@fromContext`.
- * `definedAt` is the type, or an interface if a subgraph defines the field by `@interfaceObject`.
+ *
+ * @param definedAt the type whose definition has the field: `typeName`, or an interface of it for `@interfaceObject`
  */
 function requiredFields(
   apollo: Schema,

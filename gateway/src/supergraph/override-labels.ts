@@ -14,8 +14,9 @@ export interface OverrideOptions {
 }
 
 /**
- * Reads the `@override` labels of a supergraph. One random number per request decides all percentages, so that n
- * different percentages give only n + 1 variants of a plan.
+ * Reads the `@override` labels of a supergraph. For each request one random number is compared with all percentages. So
+ * the labels `percent(5)` and `percent(20)` need three variants of a plan and not four: none, only `percent(20)`, or
+ * both.
  */
 export function readOverrides(
   { schema }: Supergraph,

@@ -18,7 +18,10 @@ const parcelLost: Topic<object> = { name: 'parcel-lost', schema: z.custom<object
 
 export type TestSubscriptions = Awaited<ReturnType<typeof openTestSubscriptions>>;
 
-/** Opens the subscriptions of the parcel supergraph, with subgraphs in this process and without a transport. */
+/**
+ * Opens the subscriptions of the parcel supergraph. The subgraphs are in this process, and tests subscribe by a
+ * function call, without HTTP or WebSockets.
+ */
 export async function openTestSubscriptions({ recentCount = 10_000, supergraphSdl = parcelSupergraph() } = {}) {
   const recentBounds = { maxCount: recentCount, maxBytes: 67_108_864 };
   await using releases = new AsyncDisposableStack();
@@ -62,7 +65,10 @@ export async function openTestSubscriptions({ recentCount = 10_000, supergraphSd
       database.transaction((tx) => topics.publish(tx, parcelMoved, move, { headers: { repeat: 'true' } })),
     /** Publishes a message of `Subscription.lost`. */
     lose: (value: object) => database.transaction((tx) => topics.publish(tx, parcelLost, value)),
-    /** Resolves with the position of a move in the topic. Tests use this as the position that the store reports. */
+    /**
+     * Resolves with the position of a move in the topic. Tests use it as `World.storedThrough`: the position up to
+     * which the subgraph has stored the topic.
+     */
     async positionOf({ id }: Move): Promise<number> {
       let found: number | undefined;
       await using _tail = await engines.topics.tail({

@@ -42,8 +42,8 @@ export type OnConflict = () => void;
  *
  * @param requested the response keys that the request selected: only these keys may replace earlier data. Default: all
  *   keys
- * @param onConflict called if a value can't be merged with an earlier object or list, which is then kept. Default:
- *   null, the value replaces it
+ * @param onConflict called if a value can't be merged with an earlier object or list, which is then kept. If null, the
+ *   value replaces the object or list. Default: null
  */
 export function mergeData(
   target: Data,
@@ -64,8 +64,8 @@ export function mergeData(
 }
 
 /**
- * Whether the object contains no objects or lists. A flat object needs no copy before it is merged into several
- * objects.
+ * Whether all values of the object are scalars or null. Only nested objects and lists must be copied before `data` is
+ * merged into several objects, which would otherwise share them.
  */
 export function isFlat(data: Data): boolean {
   for (const key in data) if (typeof data[key] === 'object' && data[key] !== null) return false;
@@ -98,8 +98,9 @@ function replace(earlier: object, value: unknown, onConflict: OnConflict | null)
 }
 
 /**
- * Copies data deeply, so that merging into the copy does not change the original. `count` is called for each copied
- * object and list.
+ * Copies data deeply, so that merging into the copy does not change the original.
+ *
+ * @param count called for each copied object and list
  */
 export function copyData<T>(value: T, count: () => void): T {
   if (typeof value !== 'object' || value === null) return value;

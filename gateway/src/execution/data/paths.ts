@@ -14,8 +14,9 @@ export type ResponsePath = (string | number)[];
 const eachEntry = '@';
 
 /**
- * Reads a path of the plan. A type also matches by the names of its interfaces: an entity of an `@interfaceObject` has
- * the interface's name until its type is fetched.
+ * Reads a path of the plan. For each type in the path, the names of its interfaces are added. The reason is
+ * `@interfaceObject`: there an entity has the interface's name as `__typename`, until another fetch has returned the
+ * object type.
  */
 export function readPlanPath(schema: GraphQLSchema, path: readonly (string | number)[]): PlanPath {
   const namesOf = (name: string) => {

@@ -113,8 +113,8 @@ function deliver(schema: GraphQLSchema, run: Run, subgraph: string, batch: Entit
 }
 
 /**
- * Merges an entity into an object, without sharing the entity's nested objects. A flat entity is copied only if output
- * rewrites may change it.
+ * Merges an entity into an object, without sharing the entity's nested objects. An entity without nested objects and
+ * lists is copied only if output rewrites may change it.
  */
 function completeByCopy(schema: GraphQLSchema, run: Run, receiver: Receiver, entity: Data): void {
   const mayChange = receiver.target.outputRewrites !== undefined || !isFlat(entity);

@@ -1,14 +1,19 @@
 import type { Step } from '../steps/steps.ts';
 import type { SubgraphRequest } from '../subgraph/subgraph.ts';
 
-/** Writes a request of a step, from the client's variables and the JSON of the representations. */
+/**
+ * Writes the request body of one fetch of the plan, from the client's variables and the JSON of the representations.
+ */
 export type WriteRequest = (
   variables: Readonly<Record<string, unknown>>,
   /** JSON texts of representations and `@fromContext` arguments, by variable. */
   lists: readonly (readonly [variable: string, json: string])[],
 ) => SubgraphRequest;
 
-/** Serialises in advance the constant parts of a step's request. */
+/**
+ * Serialises the parts of a fetch's request that are equal for all executions. Returns the function that writes the
+ * rest.
+ */
 export function compileRequest({ query, operationName, variables: names }: Step): WriteRequest {
   const name = operationName === undefined ? '' : `"operationName":${JSON.stringify(operationName)},`;
   const start = `{"query":${JSON.stringify(query)},${name}"variables":{`;

@@ -43,7 +43,10 @@ export class Run {
    */
   #shared: Map<string, Map<string, Data>> | null = null;
   #copies = 0;
-  /** The run of the whole execution. It holds the shared entities and the number of copies of all parts. */
+  /**
+   * For a deferred part: the run of the primary part, which holds `#shared` and `#copies` for all parts. For the
+   * primary part: this run itself.
+   */
   readonly #whole: Run;
   /**
    * Resolves when the primary part is written: a deferred part merges its data only then. Null for the primary part.
@@ -51,8 +54,8 @@ export class Run {
   readonly #mayMerge: Promise<unknown> | null;
 
   /**
-   * @param part for a deferred part: the run of the whole execution, and a promise that resolves when the part's data
-   *   may be merged
+   * @param part for a deferred part: the run of the primary part (`of`), and a promise that resolves when the deferred
+   *   part's data may be merged
    */
   constructor(
     { subgraphs, variables, context, limit }: RunOptions,
@@ -84,7 +87,11 @@ export class Run {
     return this.#mayMerge ? awaitBoth(response, this.#mayMerge) : response;
   }
 
-  /** Returns the entities, by representation, that fetches with this `sharedAs` have returned. */
+  /**
+   * Returns the entities that fetches of the same fields have already returned, by representation.
+   *
+   * @param mark the `EntityFetch.sharedAs` of these fetches
+   */
   sharedBy(mark: string): Map<string, Data> {
     const whole = this.#whole;
     whole.#shared ??= new Map();

@@ -27,8 +27,11 @@ export interface DeferredPartsOptions {
   /** The errors of the primary part. */
   errors: readonly GraphQLError[];
   /**
-   * Waits for the requests of a deferred fragment. Resolves to a function that returns their errors at its first call,
-   * and none later. Rejects if the operation failed.
+   * Waits for the requests of a deferred fragment. Resolves to a function that returns the errors of these requests.
+   * Rejects if the operation failed.
+   *
+   * An error must be reported only once. So the function returns the errors at its first call, and an empty list at
+   * later calls.
    */
   fetched(name: string): Promise<() => readonly GraphQLError[]>;
 }
@@ -57,7 +60,8 @@ export async function* writeDeferred({
       else waiting.set(name, [each]);
       if (fetching.has(name)) continue;
       const done = fetched(name).then((readErrors) => ready.set(name, readErrors));
-      // The loop below throws this error. This handler prevents an unhandled rejection if the client leaves earlier.
+      // If `fetched` rejects, the loop below throws the error. This handler prevents an unhandled rejection if the
+      // client disconnects before the loop awaits `done`.
       done.catch(() => {});
       fetching.set(name, done);
     }
@@ -103,7 +107,13 @@ export async function* writeDeferred({
 /** Maximum number of deferred fragments per path that an error is compared with. */
 const maxCandidates = 100;
 
-/** Adds each error to the deferred fragment at its path. Returns the errors that belong to no deferred fragment. */
+/**
+ * Adds each error to the innermost deferred fragment that contains the error's path. Returns the errors that belong to
+ * no deferred fragment.
+ *
+ * @param accepts whether an error may be added to a fragment; `key` is the element of the error's path after the
+ *   fragment's path
+ */
 export function assignErrors(
   errors: readonly GraphQLError[],
   deferred: readonly Deferred[],
@@ -132,7 +142,10 @@ export function assignErrors(
   });
 }
 
-/** Whether `key`, the next element of an error's path, is a field that only the deferred fragment has. */
+/**
+ * Whether `key` is a field of the deferred fragment, and not also of the object's part that was sent earlier. For an
+ * error, `key` is the element of the error's path after the fragment's path.
+ */
 export function addsField({ fragment }: Deferred, key: string | number | undefined): boolean {
   return typeof key === 'string' && fragment.adds(key);
 }

@@ -57,7 +57,10 @@ function checked(write: (value: unknown) => string | null): Writer {
 /** Writes the value of an introspection field, which graphql-js has completed. */
 export const writeIntrospection: Writer = checked(writeAny);
 
-/** Writes null for a field that the client may not see, without reporting it: the plan already has an error. */
+/**
+ * Writes null for a field that the client may not see. The null is not reported, because `Plan.errors` already has the
+ * field's error.
+ */
 export const writeNothing: Writer = () => null;
 
 /**

@@ -2,8 +2,9 @@
 const bytesPerField = 300;
 
 /**
- * Returns how many compiled fields are kept per operation. Twice the selections leaves room for objects of several
- * types. Fields beyond this number are compiled again for each use.
+ * Returns how many compiled fields are kept per operation. A field is compiled once per object type in which it occurs.
+ * The factor 2 leaves room for fields that occur in several types. Fields beyond this number are compiled again for
+ * each use.
  */
 export function maxKeptFields(selections: number): number {
   return 20 + 2 * selections;

@@ -5,7 +5,7 @@ import type { ResponsePath } from '../data/paths.ts';
 
 /** A fragment with `@defer` for one object type. It is compiled when it is first written. */
 export interface DeferredFragment {
-  /** The fragment's name in the plan: see `nameDeferred`. */
+  /** The name that `nameDeferred` gives the fragment, such as `F:0`. In the plan, the fragment's label is `F:0#3`. */
   name: string;
   /** The client's label; null if it has none. */
   label: string | null;
@@ -116,7 +116,10 @@ export class Output {
     return true;
   }
 
-  /** Adds to the response's length. It counts characters, of which each takes at least one byte. */
+  /**
+   * Adds to the response's length. Counting characters is faster than counting bytes. As each character takes at least
+   * one byte, no response within `maxBytes` is refused.
+   */
   count(length: number): void {
     this.#length += length;
     if (this.#length > this.#maxLength) this.#exceed();

@@ -3,8 +3,9 @@ import { GraphQLError } from 'graphql';
 import type { ResponsePath } from '../data/paths.ts';
 
 /**
- * Creates the errors for values that do not match the types of their fields. A value gets no error if another error
- * explains it. Such an error has no path, or is at the value's path, above it or below it.
+ * Creates the errors for values that do not match the types of their fields. A value gets no error if one of `errors`
+ * already explains it. An error without a path explains all values. Any other error explains the values at its path,
+ * above it and below it.
  */
 export function problemErrors(problems: readonly ResponsePath[], errors: readonly GraphQLError[]): GraphQLError[] {
   if (problems.length === 0 || errors.some(({ path }) => !path || path.length === 0)) return [];

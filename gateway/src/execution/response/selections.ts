@@ -41,9 +41,9 @@ export type Selection =
       deferral: Deferral | null;
     };
 
-/** The `@defer` of a fragment. */
+/** The names of a fragment with `@defer`. */
 export interface Deferral {
-  /** The fragment's name in the plan: see `nameDeferred`. */
+  /** The name that `nameDeferred` gives the fragment, such as `F:0`. In the plan, the fragment's label is `F:0#3`. */
   name: string;
   /** The client's label; null if it has none. */
   label: string | null;
@@ -53,9 +53,9 @@ export interface SelectionsOptions {
   /** The document's fragments, by name. */
   fragments: Readonly<Record<string, FragmentDefinitionNode>>;
   conditions: Conditions;
-  /** Aliases under which the plan fetches fields, by the client's response key. */
+  /** The client's aliases that the plan replaces, with their replacements. */
   renamedKeys?: Readonly<Record<string, string>> | undefined;
-  /** Returns the `@defer` of a fragment; null if the fragment is not deferred. */
+  /** Returns the names of a deferred fragment; null if the fragment is not deferred. */
   deferralOf(node: InlineFragmentNode | FragmentSpreadNode): Deferral | null;
   /** The fields that the client may not see; null if it may see all. */
   hidden: HiddenFields | null;

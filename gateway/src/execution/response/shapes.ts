@@ -97,7 +97,10 @@ interface CollectedField {
   dataKey: string;
   name: string;
   isIntrospection: boolean;
-  /** Whether the client may not see the field: all selections with this key are hidden. */
+  /**
+   * Whether the field is null because the client may not see it. If selections with the same key are merged, all of
+   * them must be hidden.
+   */
   isHidden: boolean;
   merged: Selections[];
 }

@@ -3,9 +3,9 @@ import { scheduleSteps } from './schedule.ts';
 import type { EntityFetch, Step } from './steps.ts';
 
 /**
- * Merges into one request the entity fetches that can be sent to a subgraph at the same time. Fetches of the same
- * fields become one `_entities` field with all their representations. Each other fetch becomes a separate `_entities`
- * field. Fetches of different deferred parts are never merged.
+ * Merges entity fetches into one request if they go to the same subgraph at the same time. In the request, fetches that
+ * select the same fields share one `_entities` field. Fetches that select different fields have one `_entities` field
+ * each. Fetches of different deferred parts are never merged.
  */
 export function mergeSteps(steps: readonly Step[]): Step[] {
   const parts = [...Map.groupBy(steps.keys(), (index) => steps[index]?.part).values()];

@@ -53,7 +53,7 @@ export interface EntityTarget {
 }
 
 /**
- * Lists the requests of a plan. Each comes after the steps that it waits for.
+ * Lists the requests of a plan. In the list, each request comes after the requests that it waits for.
  *
  * @param schema the schema of the supergraph, with the types that clients do not see
  * @param conditions values of the variables of the plan's conditions

@@ -11,7 +11,7 @@ import {
 } from 'graphql';
 import { isNestedDeeper } from '../../request/nesting.ts';
 
-/** Maximum number of errors that are kept per response: each is formatted and logged. */
+/** Maximum number of errors that are kept per response. It is limited because each error is formatted and logged. */
 const maxErrors = 100;
 
 /** Maximum length of an error's path. Longer paths are dropped, because formatting them would block the event loop. */

@@ -34,9 +34,9 @@ interface Reference {
 }
 
 /**
- * Whether some fields of object types are non-null although their interface's field is nullable. Apollo's executor
- * wrongly uses the interface's nullability. To avoid this difference, these supergraphs have no failing fields and no
- * unknown entities.
+ * Whether some fields of object types are non-null although their interface's field is nullable. For such fields
+ * Apollo's executor wrongly uses the interface's nullability, so its result for a null differs from ours. To avoid
+ * nulls, supergraphs with such fields have no failing fields and no unknown entities.
  */
 export function hasCovariantFields(seed: number): boolean {
   return seed % 3 === 0;

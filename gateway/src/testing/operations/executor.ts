@@ -29,7 +29,7 @@ export interface TestExecutorOptions {
   maxFields?: number;
   /** The `@override` labels that are on. Default: none. */
   overrides?: readonly string[];
-  /** The client's rights. Default: it may see only fields without access rules. */
+  /** The client's rights. Default: the client may see only fields without access rules. */
   grants?: Partial<Grants>;
   /** Changes the composed supergraph, for example to the output of an earlier version of composition. */
   change?(supergraphSdl: string): string;

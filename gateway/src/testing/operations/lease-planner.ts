@@ -24,7 +24,7 @@ const shared = new Map<string, SharedPlanner>();
 export function leasePlanner(options: PlannerOptions): Planner {
   const { supergraphSdl, hideSuggestions, rejectUnauthorized = false } = options;
   const key = JSON.stringify([supergraphSdl, hideSuggestions, rejectUnauthorized]);
-  // A planner does not use the log of a test, because it outlives the test.
+  // The planner gets a silent log and not the log of the test, because the planner outlives the test.
   const entry = shared.get(key) ?? { planner: createPlanner({ ...options, ...patience, log: silentLog }), leases: 0 };
   shared.delete(key);
   shared.set(key, entry);

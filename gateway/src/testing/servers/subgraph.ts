@@ -47,7 +47,10 @@ export function respondWith(response: ServerResponse | undefined, body: object):
   response?.writeHead(200, json).end(JSON.stringify(body));
 }
 
-/** Starts the subgraph `people` at another URL. It responds to every call with this text. */
+/**
+ * Starts a second server for the subgraph `people`. It answers every call with `hello` as the value of the field
+ * `hello`.
+ */
 export function startHelloSubgraph(hello = 'hello from elsewhere') {
   return startSubgraph((response) => respondWith(response, { data: { hello } }));
 }

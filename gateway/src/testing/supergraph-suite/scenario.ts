@@ -3,7 +3,10 @@ export interface Scenario {
   name: string;
   /** The subgraphs, by name. Their schemas contain `@link`. */
   subgraphs: Readonly<Record<string, ScenarioSubgraph>>;
-  /** The supergraph's text, for one that current tools can't compose. `{name}` means the URL of a subgraph. */
+  /**
+   * The text of the supergraph, in which `{name}` means the URL of a subgraph. Set only if current versions of
+   * composition can't compose the supergraph from `subgraphs`.
+   */
   supergraphSdl?: string;
   /** Settings of our gateway. Another gateway needs equivalent settings. */
   environment?: Readonly<Record<string, string>>;

@@ -11,7 +11,7 @@ export const parcelMoved: Topic<Move> = {
   key: (move) => move.customer,
 };
 
-/** A subscription with fields of both subgraphs. */
+/** A subscription with fields of the subgraphs `tracking` (`place`) and `people` (`name`). */
 export const moved = 'subscription { moved { cursor node { place recipient { name } } } }';
 
 /** Creates a move of Ann's parcel to Hue, with the recipient Bob. */
