@@ -129,8 +129,8 @@ export async function createGateway(options: GatewayOptions): Promise<Gateway> {
           createPlanner({ ...planner, sleepAfterMs: config.NODE_ENV === 'production' ? sleepAfterMs : null })),
     }),
   );
-  // Aborts the calls to subgraphs after the drain, because no client waits for them any more. The wait for running
-  // operations comes next.
+  // Resources are disposed in reverse order. First `work` is drained. Then the calls to subgraphs are aborted, because
+  // no client waits for them any more. Last, `planning` waits for the operations that are still running.
   releases.defer(sources.abort);
   const work = releases.use(createStopStage({ withinMs: stopLimits.workMs, log }));
   const gate = work.use(await openGate({ config, keyValue, topics, clock, log }));

@@ -5,8 +5,8 @@ import { writeOperation } from '../testing/federated-world/random-operation.ts';
 import { createWorld, type World } from '../testing/federated-world/world.ts';
 
 /**
- * All subgraphs know all entities. Otherwise an entity could be missing only in the subgraph of a deferred fragment,
- * and the compared results would differ.
+ * The test compares the results of an operation with and without `@defer`. In its worlds every subgraph knows every
+ * entity. If only the subgraph of a deferred fragment did not know an entity, the two results would differ.
  */
 const worlds = new Map<number, World>();
 const worldOf = (seed: number) => {

@@ -51,7 +51,8 @@ const run = (text: string, options: Partial<TestExecutorOptions> = {}) =>
 const change = (sdl: string) => sdl.replace(/(interface Party[^{]*\{\s*email: String)\s*@authenticated/, '$1');
 
 describe('executor: a field that the client may not see', () => {
-  // The plan fetches these fields as parts of a key, under the same response keys as the client's.
+  // The client selects a field that it may not see, such as `email`. The plan fetches the same field as a part of an
+  // entity's key, so the fetched data contains its value under the client's response key.
   it.each([
     ['a key', '{ me { email name } }', { me: { email: null, name: 'Ann' } }],
     ['a key in a list', '{ them { email name } }', { them: [{ email: null, name: 'Ann' }] }],

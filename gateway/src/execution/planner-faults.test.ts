@@ -148,7 +148,8 @@ describe('executor: a client’s variable', () => {
     names: 'scalar Any type Person @key(fields: "id") { id: ID! echo(of: Any): Any }',
   };
 
-  // Regression: the representations replaced the client's value, and a field that returns its argument showed them.
+  // Regression: a client's variable with such a name was overwritten by the representations. If the client passed it to
+  // a field that returns its argument (`echo`), the response contained the representations.
   it.each(['representations', 'representations_1', 'contextualArgument_1_0', 'contextualArgument_2_10_3', '__proto__'])(
     'may not be $%s, which is reserved',
     async (name) => {

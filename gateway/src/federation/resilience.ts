@@ -88,7 +88,10 @@ export function createResilience({ retries, breakAfter }: ResilienceOptions): Re
   };
 }
 
-/** Wraps the error of a call without an answer. The policies count only errors of this class. */
+/**
+ * Wraps the error of a call without an answer. Only errors of this class count as failures for the retries and the
+ * breaker.
+ */
 class Unanswered extends Error {
   readonly mayRepeat: () => boolean;
 

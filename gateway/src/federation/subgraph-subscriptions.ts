@@ -24,7 +24,8 @@ export interface Upstreams extends AsyncDisposable {
    * disposed. When its connection is lost, the shared subscription reconnects with the token of a current listener.
    * After `retries` failures in a row the listeners fail with CodedError SUBGRAPH_UNAVAILABLE (retryable).
    *
-   * @throws CodedError SUBGRAPH_UNAVAILABLE if the subgraph serves no subscriptions, or its limit is reached
+   * @throws CodedError SUBGRAPH_UNAVAILABLE if the subgraph serves no subscriptions, or already has `maxPerSubgraph` of
+   *   them
    */
   subscribe(request: UpstreamRequest, listener: UpstreamListener): Disposable;
   /** Reconnects the subscriptions whose subgraph has moved to another URL. */

@@ -37,7 +37,8 @@ export function createHttpTransport(
     pipelining: 1,
     // While HTTP/2 is allowed, undici's requests wait for the first TLS handshake.
     allowH2: false,
-    // undici's time-outs are turned off, because they apply to each chunk. Our deadline covers the whole call.
+    // undici's time-outs are turned off: `bodyTimeout` is restarted by each chunk of the body. `createDeadline` limits
+    // the whole call.
     headersTimeout: 0,
     bodyTimeout: 0,
     maxResponseSize: maxAnswerBytes,

@@ -12,7 +12,7 @@ export interface SupergraphSource {
   /**
    * Reads the supergraph. Returns null if it is unchanged since the last call, unless `isForced`.
    *
-   * @throws Error whose message continues a sentence that starts with the source's name: `can't be read: …`
+   * @throws Error with a message such as `can't be read: …`, before which the caller writes the source's name
    */
   read(options?: { isForced?: boolean; signal?: AbortSignal }): Promise<string | null>;
 }

@@ -129,7 +129,8 @@ export function createPlanner({
   };
   const onResponse = (response: PlannerResponse) => {
     const job = finish();
-    // The main thread now executes this plan. On a single core, the pause leaves it CPU time for other work as well.
+    // The main thread now executes the plan of this response. On a machine with one core, the planner's pause leaves
+    // the main thread CPU time for other work too.
     const tookMs = performance.now() - (job?.startedAtMs ?? 0);
     if (tookMs < shortMs || queue.size === 0) next();
     else resting = setTimeout(next, Math.min(restsPerTook * tookMs, maxRestMs));

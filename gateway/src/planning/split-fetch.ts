@@ -65,7 +65,10 @@ export function createFetchSplitter({ required, needs }: SupergraphWithRequiredF
 
 type Required = SupergraphWithRequiredFields['required'];
 
-/** Finds the added fields, by the path of the original field. */
+/**
+ * Finds the added fields in `requires`, by the path of the field that they replace. Example: the path `price` has
+ * `price__required0` and `price__required1`.
+ */
 function pathsOf(requires: Requires, required: Required): Map<string, Set<string>> {
   const found = new Map<string, Set<string>>();
   const walk = (nodes: Requires, path: readonly string[]) => {
@@ -88,7 +91,7 @@ function hasVariants(paths: ReadonlyMap<string, ReadonlySet<string>>): boolean {
   return [...paths.values()].some((names) => names.size > 1);
 }
 
-/** Removes the added fields that are not in `needs`. */
+/** Removes from `requires` the added fields that are not in `needs`. */
 function keepNeeded(
   requires: Requires,
   needs: Needs,

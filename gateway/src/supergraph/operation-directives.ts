@@ -32,9 +32,9 @@ export function exposeOperationDirectives({ schema }: Supergraph): void {
 }
 
 /**
- * Creates the function that adds default values of non-null arguments to the directives of an operation. The directives
- * are sent on to subgraphs. Some subgraphs may not define the default, because composition takes the definition of only
- * one subgraph.
+ * Creates the function that writes the default values of non-null arguments into the directives of an operation. The
+ * directives are sent on to subgraphs, and a subgraph may define a directive without the supergraph's default value:
+ * composition takes a directive's definition from only one subgraph.
  */
 export function createDefaultsWriter(schema: GraphQLSchema): (document: DocumentNode) => DocumentNode {
   const defaults = new Map(

@@ -146,7 +146,7 @@ export async function startTestGateway({
     ...gateway,
     /** URLs of the subgraphs. */
     addresses,
-    /** The topics with open tails, in the order of opening. */
+    /** The topics that the gateway consumes (`Topics.tail`), in the order in which it started to consume them. */
     tails: () => [...tails],
     /** Number of subscriptions that the gateway has at subgraphs. */
     upstreamSubscriptions: () => gateway.upstreamSubscriptions,

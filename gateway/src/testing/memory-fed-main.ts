@@ -8,8 +8,8 @@ import { gatewayProcessSettings } from '../process-settings.ts';
 import { createGateway } from '../server.ts';
 
 // Runs the gateway in a separate process without a broker, for benchmarks against gateways whose events come from
-// memory. The parent process sends arrays of values, which become messages of `receive-code`. The gateway stores
-// nothing and calls no subgraph, so subscriptions can't resume.
+// memory. The parent process sends arrays of values, which become messages of the topic `receive-code`. The messages
+// are not stored and the subgraphs can't be reached, so subscriptions can't resume.
 
 const nowhere = 'http://127.0.0.1:9/graphql';
 

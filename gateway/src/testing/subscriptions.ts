@@ -54,7 +54,7 @@ export async function openTestSubscriptions({ recentCount = 10_000, supergraphSd
     federation,
     operations,
     subscriptions,
-    /** Number of tails started so far. */
+    /** Number of topic consumers (`Topics.tail`) started so far. */
     tails: () => tails,
     /** Opens the subscriptions of another gateway on the same engines. */
     another: async () => owned.use(await open()),

@@ -57,7 +57,7 @@ export class EntityBatch {
     }
   }
 
-  /** Makes a copy of an entity available to later fetches. Nobody may change this copy. */
+  /** Keeps a copy of an entity for later fetches of the same fields. The copy must not be changed. */
   share(index: number, copy: () => Data): void {
     const text = this.#texts[index];
     if (this.#shared && text !== undefined) this.#shared.set(text, copy());

@@ -93,8 +93,8 @@ function deliver(schema: GraphQLSchema, run: Run, subgraph: string, batch: Entit
     const entity: unknown = entities[index];
     const of = receivers[index] as Receiver[];
     if (isData(entity)) {
-      // Entities of a response with errors are not shared. The next fetch requests them again, and so gets the errors
-      // for its objects.
+      // Entities of a response with errors are not kept for later fetches. A later fetch requests them again, and gets
+      // errors with the paths of its own objects.
       if (!errors) batch.share(index, () => (isFlat(entity) ? entity : copyData(entity, run.countCopy)));
       // The last object gets the entity itself and each other object a copy, because later steps may merge different
       // data into each.

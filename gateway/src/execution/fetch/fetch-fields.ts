@@ -22,7 +22,8 @@ export function compileFieldStep(schema: GraphQLSchema, step: Step) {
   const parent = pathToList(path);
   const isInList = path.includes('@');
   /**
-   * If the parent is in a list, an error may be about any entry of the list. So the error's path ends before the list.
+   * Converts an error's path below the step's root fields to a path of the response. If the root fields are selected in
+   * objects of a list, all these objects share one response. Then the path ends at the list.
    */
   const pathOf = (below: readonly (string | number)[]): ResponsePath => (isInList ? parent : [...parent, ...below]);
 

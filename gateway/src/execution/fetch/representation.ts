@@ -10,8 +10,9 @@ export type Represent = (entity: Data) => string | null;
 type Requires = readonly QueryPlanSelectionNode[];
 
 /**
- * Compiles the selections that a fetch requires of its entities. A representation has the fields of each fragment that
- * matches the entity's type, if the entity has all fields of the fragment.
+ * Compiles `requires`, the fields that a fetch needs in its representations. These fields are in inline fragments, each
+ * on a type. A representation contains the fields of a fragment if the entity is of that type and has all of these
+ * fields.
  *
  * @param schema the supergraph
  */

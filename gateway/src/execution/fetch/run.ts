@@ -18,7 +18,10 @@ export interface RunOptions {
   limit: ResponseLimit | null;
 }
 
-/** Limit of copied objects and lists per byte of the response limit. Each takes at least two bytes of JSON (`{}`). */
+/**
+ * Limits the copied objects and lists to half the number of bytes that a response may have. The reason is that an
+ * object or list takes at least two bytes of the response (`{}`).
+ */
 const copiesPerByte = 1 / 2;
 
 /** The state of one execution, or of one deferred part of it. */

@@ -104,7 +104,7 @@ export async function* writeDeferred({
   }
 }
 
-/** Maximum number of deferred fragments per path that an error is compared with. */
+/** If several deferred fragments have the same path, an error is compared with at most this number of them. */
 const maxCandidates = 100;
 
 /**
@@ -143,8 +143,9 @@ export function assignErrors(
 }
 
 /**
- * Whether `key` is a field of the deferred fragment, and not also of the object's part that was sent earlier. For an
- * error, `key` is the element of the error's path after the fragment's path.
+ * Whether `key` is a field of the deferred fragment, and not also one of the object's fields outside the fragment.
+ *
+ * @param key the element of an error's path after the fragment's path
  */
 export function addsField({ fragment }: Deferred, key: string | number | undefined): boolean {
   return typeof key === 'string' && fragment.adds(key);

@@ -20,7 +20,10 @@ import { type FieldShape, listWriter, type ObjectShape, objectWriter, writeObjec
 export interface ShapesOptions {
   /** The API schema. */
   schema: GraphQLSchema;
-  /** Number of compiled fields that are kept. Shapes beyond it are compiled again for each use. */
+  /**
+   * Number of fields in all cached shapes. Once it is reached, further shapes are not cached, and are compiled again
+   * for each use.
+   */
   maxFields: number;
 }
 

@@ -40,7 +40,8 @@ export function mergeSteps(steps: readonly Step[]): Step[] {
 }
 
 /**
- * Returns a copy of a step that waits only for steps of its own part. `after` then has their positions within the part.
+ * Returns a copy of a step that waits only for steps of its own deferred part. Its `after` refers to these steps by
+ * their positions in `indexes`.
  */
 function within(indexes: readonly number[], step: Step): Step {
   return { ...step, after: step.after.map((index) => indexes.indexOf(index)).filter((position) => position >= 0) };

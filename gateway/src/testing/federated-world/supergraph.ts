@@ -49,7 +49,10 @@ function subgraphSchema(seed: number, name: string, typeDefs: DocumentNode, know
     __resolveReference: (reference: Reference) =>
       isUnknown(reference) ? null : { ...reference, ...typeOf(reference) },
   };
-  /** Resolves an interface to the type of the object. */
+  /**
+   * The `__typename` of an object of the interface `Media`, read from its id: `Book` from `Book:2`. Only `catalog`
+   * knows the types of these objects.
+   */
   const typeOf = ({ __typename, id }: Reference) =>
     name === 'catalog' && __typename === 'Media' && { __typename: id?.split(':')[0] };
   const entities = ['Product', 'Person', 'Review', 'Book', 'Film', 'Media'];
