@@ -204,8 +204,8 @@ function asExecutionError(error: unknown): unknown {
 const onlyVariant: PlanVariant = { key: '', overrides: [] };
 
 /**
- * Copies an event and adapts it for the plan's other fetches. The original must not change, because several operations
- * use it.
+ * Copies an event, and applies the output rewrites that the plan has for the response to its Subscription field. The
+ * original must not change, because several operations use it.
  */
 function readEvent({ plan: { node } }: ExecutableOperation, supergraph: GraphQLSchema, event: Data): Data {
   const data = copyData(event, () => {});

@@ -34,7 +34,8 @@ describe('subgraph calls: the time-out', () => {
         return performance.now() - startedAtMs;
       }),
     );
-    // Without queue time in the time-out, calls would time out one after another, the last one after ten times as long.
+    // SUBGRAPH_CONNECTIONS allows one call at a time. If the time-out started only after the queue, the calls would
+    // time out one after another, and the tenth call after ten times as long.
     expect(Math.max(...elapsedMs)).toBeLessThan(3 * Math.min(...elapsedMs));
   });
 });

@@ -20,9 +20,10 @@ export interface Upstreams extends AsyncDisposable {
   /** Number of subscriptions at subgraphs. */
   readonly count: number;
   /**
-   * Subscribes at a subgraph. Equal requests share one subscription at the subgraph, until the last request is
-   * disposed. When its connection is lost, the shared subscription reconnects with the token of a current listener.
-   * After `retries` failures in a row the listeners fail with CodedError SUBGRAPH_UNAVAILABLE (retryable).
+   * Subscribes at a subgraph. Listeners with equal requests share one subscription at the subgraph. It ends when the
+   * last of them unsubscribes, by disposing the result. When its connection is lost, the shared subscription reconnects
+   * with the token of a current listener. After `retries` failures in a row the listeners fail with CodedError
+   * SUBGRAPH_UNAVAILABLE (retryable).
    *
    * @throws CodedError SUBGRAPH_UNAVAILABLE if the subgraph serves no subscriptions, or already has `maxPerSubgraph` of
    *   them
@@ -98,7 +99,7 @@ export function createUpstreams(options: UpstreamsOptions): Upstreams {
   };
 }
 
-/** Converts a subgraph's error. Without a code it gets DOWNSTREAM_SERVICE_ERROR, as in Apollo's gateway. */
+/** Converts a subgraph's error. An error without a code gets DOWNSTREAM_SERVICE_ERROR, as in Apollo's gateway. */
 export function asDownstreamError({ message, path, extensions }: SubgraphError | GraphQLFormattedError): GraphQLError {
   return new GraphQLError(message ?? 'A subgraph failed.', {
     ...(path && { path }),

@@ -9,8 +9,8 @@ import { astFromValue, type DocumentNode, type GraphQLSchema, isNonNullType, Kin
 
 /**
  * Adds to the API schema the operation directives that subgraphs export by `@composeDirective`. Apollo's library
- * removes them, as it removes all linked definitions. A directive with an argument of an inaccessible type is not
- * added.
+ * removes these directives from the API schema, together with all other definitions that come from a `@link`. A
+ * directive with an argument of an inaccessible type is not added.
  */
 export function exposeOperationDirectives({ schema }: Supergraph): void {
   const linked = schema

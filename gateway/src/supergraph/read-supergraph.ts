@@ -12,7 +12,8 @@ export interface ReadSupergraphOptions {
  * Reads a supergraph of federation 1 or 2. The features that Apollo Router supports are accepted, because our executor
  * also supports them.
  *
- * @throws CodedError CONNECTORS_UNSUPPORTED; the caller puts the supergraph's name before its message
+ * @throws CodedError CONNECTORS_UNSUPPORTED, with a message such as `has Apollo Connectors …`, before which the caller
+ *   writes what the supergraph is called
  * @throws Error with every fault of the supergraph; UNSUPPORTED_LINKED_FEATURE for an unknown feature that is required
  *   for security or execution
  */
@@ -34,8 +35,8 @@ export function toClientSchema(apiSchema: Schema): GraphQLSchema {
 const connectIdentity = 'https://specs.apollo.dev/connect';
 
 /**
- * Refuses subgraphs with connectors. They have no server that we could call, because Apollo Router itself calls their
- * REST APIs.
+ * Refuses subgraphs with connectors. Such a subgraph has no GraphQL server that we could call: Apollo Router itself
+ * calls its REST APIs.
  */
 function refuseConnectors({ schema }: Supergraph): void {
   if (!schema.coreFeatures?.getByIdentity(connectIdentity)) return;
@@ -45,7 +46,7 @@ function refuseConnectors({ schema }: Supergraph): void {
     if (name === 'connect' || name === 'source') for (const graph of of ?? []) graphs.add(String(graph));
   }
   const which = graphs.size > 0 ? ` of ${[...graphs].join(', ')}` : '';
-  // The message repeats the code, because only the message of an invalid setting is printed.
+  // The message repeats the code, because of an error about an invalid setting only the message is printed.
   const code: PlatformErrorCode = 'CONNECTORS_UNSUPPORTED';
   throw new CodedError<PlatformErrorCode>(
     code,

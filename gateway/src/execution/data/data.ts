@@ -38,7 +38,7 @@ export type OnConflict = () => void;
 
 /**
  * Merges a response into the data of earlier responses. Objects, and lists of the same length, are merged; any other
- * value replaces the earlier one. `target` then shares nested objects of `source`.
+ * value replaces the earlier one. Nested objects are not copied: `target` may then contain objects of `source`.
  *
  * @param requested the response keys that the request selected: only these keys may replace earlier data. Default: all
  *   keys

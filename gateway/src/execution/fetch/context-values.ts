@@ -11,7 +11,7 @@ export interface ContextGroup {
   objects: Data[];
 }
 
-/** Groups the objects at a path by the values of their contextual arguments. */
+/** Groups the objects at a path by the values of their `@fromContext` arguments. */
 export function groupByContext(
   schema: GraphQLSchema,
   context: readonly FetchDataKeyRenamer[],

@@ -10,7 +10,9 @@ export function maxKeptFields(selections: number): number {
   return 20 + 2 * selections;
 }
 
-/** Estimates the memory of a compiled operation in bytes, without its plan, for the cache that keeps both. */
+/**
+ * Estimates the memory of a compiled operation in bytes, for the cache of plans. The plan's own memory is not included.
+ */
 export function bytesOfCompiled(selections: number): number {
   return bytesPerField * maxKeptFields(selections);
 }

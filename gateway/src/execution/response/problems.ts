@@ -28,7 +28,10 @@ export function problemErrors(problems: readonly ResponsePath[], errors: readonl
     );
 }
 
-/** Replaces indexes with `@`, as in the path of a plan's error, which is about all items of a list. */
+/**
+ * Replaces indexes with `@`: `items.3.name` becomes `items.@.name`. `PlanError.path` has this form, because an error of
+ * the plan is about all items of a list.
+ */
 export const inAnyEntry = (path: ResponsePath) => path.map((step) => (typeof step === 'number' ? '@' : step));
 
 export const keyOf = (path: readonly (string | number)[]) => JSON.stringify(path);

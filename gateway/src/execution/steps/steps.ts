@@ -44,7 +44,7 @@ export interface EntityFetch {
   sharedAs: string | null;
 }
 
-/** Objects whose missing fields an entity fetch gets. */
+/** The objects at a path in the merged data. An entity fetch adds fields to them. */
 export interface EntityTarget {
   path: PlanPath;
   requires: readonly QueryPlanSelectionNode[];

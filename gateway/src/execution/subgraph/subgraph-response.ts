@@ -63,8 +63,8 @@ function readErrors(errors: unknown): SubgraphError[] | null {
 }
 
 /**
- * Drops a code that is not a string, and all other extensions if they are nested too deeply. Also drops `http`, which
- * Apollo Server would apply to the whole response.
+ * Returns the extensions without `http`, which Apollo Server would apply to the whole response. A `code` that is not a
+ * string is dropped. If the other extensions are nested too deeply, all of them are dropped.
  */
 function readExtensions({ http: _http, code, ...rest }: Record<string, unknown>): Record<string, unknown> {
   return { ...(typeof code === 'string' && { code }), ...(!isNestedDeeper(rest, maxExtensionsNesting) && rest) };

@@ -8,7 +8,7 @@ export function postAndLeave(graphqlUrl: string, query: string, headers: Record<
     signal: leaving.signal,
   });
   return {
-    /** Rejects once the client has left. */
+    /** Rejects once `leave` was called. */
     response,
     leave: () => leaving.abort(),
   };
