@@ -7,8 +7,8 @@ export interface GatewayContext {
   /** Null for an anonymous request, or if the token was refused. */
   identity: Identity | null;
   /**
-   * The error of a refused token, else null. Operations with only `@public` fields are executed anyway; all others fail
-   * with this error.
+   * The error if the client's token was refused, else null. With a refused token, an operation is executed if all of
+   * its fields are `@public`. Any other operation fails with this error.
    */
   refusal: CodedError | null;
   /**
@@ -24,8 +24,8 @@ export interface GatewayContext {
   /** Called with the headers of each subgraph's response. */
   readonly onSubgraphHeaders?: ((headers: Readonly<Record<string, string | string[] | undefined>>) => void) | undefined;
   /**
-   * Called if the response depends on the client, or must not be cached. The call overrides the caching headers of
-   * subgraphs.
+   * Called with `private` if the response depends on the client, and with `no-store` if it must not be cached. The call
+   * overrides the caching headers of subgraphs.
    */
   readonly restrictCaching?: ((to: 'private' | 'no-store') => void) | undefined;
   /** Aborts when the client has disconnected, or has completed the operation. Never aborts for a live subscription. */

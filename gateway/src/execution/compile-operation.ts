@@ -182,7 +182,7 @@ function asGraphQLError({ code, message, path }: PlanError): GraphQLError {
   return new GraphQLError(message, { path, extensions: { code } });
 }
 
-/** Creates the function that restores the client's response keys in an error's path, where the plan uses aliases. */
+/** Creates the function that replaces the plan's aliases in an error's path with the client's response keys. */
 function createPathRestorer(renamedKeys: Plan['renamedKeys']): (error: GraphQLError) => GraphQLError {
   if (!renamedKeys) return (error) => error;
   const original = new Map(Object.entries(renamedKeys).map(([key, renamed]) => [renamed, key]));

@@ -31,7 +31,7 @@ async function executeByBoth(world: World, options: ExecutionOptions) {
 const messagesOf = (errors: readonly GraphQLError[]) =>
   errors.map(({ message, extensions }) => `${extensions.code} ${message}`).sort();
 
-/** Expects that the path of each error leads to null: at its end, or before. */
+/** Expects null at the path of each error, or at an object or list on the way to it. */
 function expectNullAt({ data, errors, unfit }: Outcome) {
   for (const { path = [] } of [...errors, ...unfit]) {
     let value = data;

@@ -14,7 +14,7 @@ const scores = `
   type Tags @shareable { mine: String theirs: String }
 `;
 
-/** Executes an operation. The subgraph `scores` returns this entity for every representation. */
+/** Executes an operation. The subgraph `scores` returns `entity` for every representation. */
 async function run(text: string, data: Record<string, unknown>, entity: object) {
   const { execute } = createExecutor(data, entity);
   const { data: result, errors } = await execute(text);

@@ -20,7 +20,7 @@ export interface ResilientCall {
   signal: AbortSignal;
   /** Whether an error means that the subgraph did not answer. */
   isFailure(error: unknown): boolean;
-  /** Whether the call may be repeated, and has enough time left. */
+  /** Whether the call may be sent again, and enough time is left for that. */
   mayRepeat(): boolean;
 }
 
@@ -53,8 +53,8 @@ export function createResilience({ retries, breakAfter }: ResilienceOptions): Re
     breaker,
   );
   /**
-   * Whether the subgraph answered the last call. After an answer, the next call is made without cockatiel's policies
-   * for retries and the breaker, because they take more CPU time than the rest of a call.
+   * Whether the subgraph answered the last call. After an answer, the next call is made without cockatiel, for retries
+   * and the breaker take more CPU time than the rest of a call.
    */
   let isQuiet = true;
 

@@ -156,7 +156,10 @@ export function createSubgraphClient({ name, transport, limits, log }: SubgraphC
 /** If less time than this is left until the time-out, a queued call is not sent, and a failed call is not repeated. */
 const minLeftMs = 10;
 
-/** The failure of a call. The subgraph's name is put before its message. */
+/**
+ * The failure of a call. The client gets a sentence of the subgraph's name and `message`: "The subgraph user does not
+ * answer."
+ */
 class CallError extends Error {
   readonly code: PublicErrorCode;
 

@@ -7,7 +7,7 @@ import { type SubgraphResponse, toSubgraphResponse } from '../execution/subgraph
 
 /** Limits of a connection for one subscription at a subgraph. */
 export interface UpstreamLimits {
-  /** Time-out of connecting, until the subgraph has acknowledged. */
+  /** Time-out for the subgraph to accept and acknowledge a connection. */
   connectTimeoutMs: number;
   /** Interval of pings on a WebSocket. A connection that receives nothing for twice this time counts as lost. */
   keepAliveMs: number;

@@ -19,7 +19,7 @@ function watch(setting: string, served: string, intervalMs = 20) {
       ...source,
       read: (options) =>
         source.read(options).catch((error: unknown) => {
-          // Deferred, so that the failure is logged before the test continues.
+          // The event is deferred, so that the failure is logged before the test continues.
           setImmediate(() => events.emit('failed'));
           throw error;
         }),

@@ -1,6 +1,6 @@
 /**
- * One element of a path in a plan: a response key, or `@` for all items of a list, or types. After types, the path
- * continues only in objects of these types.
+ * One element of a path in a plan: a response key, `@` for all items of a list, or a set of types. After a set of
+ * types, the path continues only in objects of these types.
  */
 export type FetchStep = string | number | { types: readonly string[] };
 

@@ -20,8 +20,8 @@ export interface RequiredField {
 }
 
 /**
- * A supergraph with an added field for each field with arguments in a `@requires`. The added field for `price(currency:
- * "EUR")` is `price__required0`, and has no arguments.
+ * A supergraph whose `@requires` select only fields without arguments. Each field with arguments was replaced with an
+ * added field: `price(currency: "EUR")` with `price__required0`.
  */
 export interface SupergraphWithRequiredFields {
   sdl: string;

@@ -43,8 +43,8 @@ export function readReservedKeys(sdl: string): ReadonlySet<string> {
 }
 
 /**
- * Renames the aliases of a document that are reserved. Aliases of root fields are kept, because the planner adds no
- * fields at the root.
+ * Renames the aliases of a document whose names are reserved. Aliases of root fields are kept, because the planner adds
+ * no fields at the root.
  *
  * @returns the document, and the new names by alias; undefined if no alias was renamed
  */

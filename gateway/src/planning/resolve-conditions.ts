@@ -16,8 +16,8 @@ export function conditionVariables(document: DocumentNode): readonly string[] {
 }
 
 /**
- * Evaluates `@skip` and `@include`, and removes the selections that they exclude. The planner's time would grow more
- * than linearly with the number of conditions.
+ * Evaluates `@skip` and `@include`, and removes the selections that they exclude. This is done before planning, because
+ * the planner's time grows more than linearly with the number of conditions.
  *
  * An empty selection set gets a placeholder `__typename`, by which `isEmptyOperation` recognises an empty operation.
  */

@@ -48,7 +48,7 @@ export function createPlanRestorer(supergraph: SupergraphWithRequiredFields, sch
       }
       const key = node.alias ?? node.name;
       const field = required.get(node.name);
-      // Subfields are renamed first, because their paths contain this field's added name.
+      // Subfields are renamed before this field, because the paths of their renamers contain this field's added name.
       const below = renamersOf(node.selections ?? [], [...path, key]);
       return field ? [...below, { kind: 'KeyRenamer', path: [...path, key], renameKeyTo: field.name }] : below;
     });

@@ -1,6 +1,6 @@
 import type { Supergraph } from '@apollo/federation-internals';
 
-/** Chooses the `@override` labels that are on, for each request. */
+/** Called for each request. Returns the `@override` labels that are on for this request. */
 export type ChooseOverrides = () => readonly string[];
 
 export interface OverrideOptions {

@@ -46,7 +46,7 @@ function refuseConnectors({ schema }: Supergraph): void {
     if (name === 'connect' || name === 'source') for (const graph of of ?? []) graphs.add(String(graph));
   }
   const which = graphs.size > 0 ? ` of ${[...graphs].join(', ')}` : '';
-  // The message repeats the code, because of an error about an invalid setting only the message is printed.
+  // For an invalid setting only the message is printed, and not the error's code. So the message repeats the code.
   const code: PlatformErrorCode = 'CONNECTORS_UNSUPPORTED';
   throw new CodedError<PlatformErrorCode>(
     code,

@@ -26,7 +26,7 @@ export function readPlanPath(schema: GraphQLSchema, path: readonly (string | num
   return readFetchPath(path).map((step) => (typeof step === 'object' ? new Set(step.types.flatMap(namesOf)) : step));
 }
 
-/** Whether an object may be of one of these types. Without `__typename` it may be of any type. */
+/** Whether an object may be of one of these types. An object without `__typename` may be of any type. */
 export function isOneOf(object: Data, types: ReadonlySet<string>): boolean {
   const name = readOwn(object, '__typename');
   return typeof name !== 'string' || types.has(name);
@@ -50,7 +50,9 @@ function collect(value: unknown, path: PlanPath, index: number, found: Data[]): 
   } else if (step !== eachEntry) collect(readOwn(value as Data, String(step)), path, index + 1, found);
 }
 
-/** Finds the objects at a path, each with its response path, which errors need. */
+/**
+ * Finds the objects at a path. Maps each object to its response path, at which errors about the object are reported.
+ */
 export function pathsOfObjects(root: Data, path: PlanPath): Map<Data, ResponsePath> {
   const paths = new Map<Data, ResponsePath>();
   const walk = (value: unknown, index: number, at: ResponsePath): void => {
@@ -69,8 +71,8 @@ export function pathsOfObjects(root: Data, path: PlanPath): Map<Data, ResponsePa
 }
 
 /**
- * Cuts a path before its first list: the failure of a whole fetch is reported once for the list, and not for each
- * entry.
+ * Returns the part of a path before its first list. There the failure of a whole fetch is reported: once for the list,
+ * and not once per entry.
  */
 export function pathToList(path: PlanPath): ResponsePath {
   const list = path.indexOf(eachEntry);

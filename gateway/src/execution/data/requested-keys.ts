@@ -7,7 +7,7 @@ export type RequestedKeys = ReadonlyMap<string, RequestedKeys | null> | null;
 
 type Keys = Map<string, Keys | null>;
 
-/** Reads the response keys that a request selects: below the root field `rootKey`, or from the root. */
+/** Reads the response keys that a request selects. With `rootKey`, only the keys below this root field are read. */
 export function readRequestedKeys(query: string, rootKey?: string): RequestedKeys {
   const { definitions } = parse(query, { noLocation: true });
   const fragments = new Map(

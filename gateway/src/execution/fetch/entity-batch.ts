@@ -31,7 +31,7 @@ export interface Receiver {
 export class EntityBatch {
   readonly fetch: CompiledEntityFetch;
   readonly #root: Data;
-  /** For each representation, the objects that have it. */
+  /** For each representation, all objects that stand for this entity. */
   readonly receivers: Receiver[][] = [];
   /** Objects whose entity was returned by an earlier fetch of this execution. */
   readonly known: { receiver: Receiver; entity: Data }[] = [];

@@ -131,8 +131,8 @@ function complete(schema: GraphQLSchema, run: Run, { object, target }: Receiver,
 }
 
 /**
- * Applies rewrites to an entity. Sets `__typename` before, because rewrites may depend on it and the request may not
- * have selected it.
+ * Applies rewrites to an entity. First sets the entity's `__typename`, because rewrites may depend on it and the
+ * request may not have selected it.
  */
 function rewriteEntity(
   schema: GraphQLSchema,
@@ -145,8 +145,8 @@ function rewriteEntity(
 }
 
 /**
- * Whether an object type has this name. A subgraph with `@interfaceObject` returns the interface's name, and a faulty
- * subgraph may return any name.
+ * Whether `name` is the name of an object type. A subgraph with `@interfaceObject` returns the interface's name, and a
+ * faulty subgraph may return any name.
  */
 function isObjectName(schema: GraphQLSchema, name: unknown): name is string {
   return typeof name === 'string' && isObjectType(schema.getType(name));

@@ -59,7 +59,8 @@ function compileFlat(
   }
   if (!keys.has('__typename')) return () => null;
   const fields: { key: string; prefix: string; isInherited: boolean }[] = [];
-  // The constant text before the next value. It contains `__typename` with its value, which is constant.
+  // The constant text before the next value. It may include `__typename` and its value, which is equal for all entities
+  // of the type.
   let constant = '';
   for (const key of keys) {
     constant += `${constant === '' && fields.length === 0 ? '{' : ','}${JSON.stringify(key)}:`;

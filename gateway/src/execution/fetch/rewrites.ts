@@ -5,8 +5,8 @@ import { type Data, isData, readOwn, setOwn } from '../data/data.ts';
 const fragmentPrefix = '... on ';
 
 /**
- * Applies the planner's rewrites to the data sent to or returned by a subgraph: they rename keys, and replace type
- * names.
+ * Applies the planner's rewrites to data that is sent to a subgraph, or that a subgraph has returned. The rewrites
+ * rename keys and replace type names.
  */
 export function applyRewrites(
   schema: GraphQLSchema,

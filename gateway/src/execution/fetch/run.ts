@@ -52,7 +52,8 @@ export class Run {
    */
   readonly #whole: Run;
   /**
-   * Resolves when the primary part is written: a deferred part merges its data only then. Null for the primary part.
+   * For a deferred part: resolves when the primary part is written, because only then may the deferred part merge its
+   * data. Null for the primary part.
    */
   readonly #mayMerge: Promise<unknown> | null;
 
@@ -103,7 +104,10 @@ export class Run {
     return known;
   }
 
-  /** Counts a copied object or list, to limit the memory: one entity may be copied for many objects. */
+  /**
+   * Counts a copied object or list. The number is limited to bound the memory, because one entity may be copied for
+   * many objects.
+   */
   readonly countCopy = (): void => {
     const whole = this.#whole;
     whole.#copies += 1;

@@ -6,7 +6,9 @@ import type { DeferredFragment, Output } from './output.ts';
 /** A field of an object type, compiled for writing. */
 export interface FieldShape {
   key: string;
-  /** The key in the merged data. It differs from `key` if the plan uses the client's key for another field. */
+  /**
+   * The key in the merged data. It differs from `key` if the plan has replaced the client's alias (`Plan.renamedKeys`).
+   */
   dataKey: string;
   /** The text before the field's value, such as `,"name":`. */
   prefix: string;

@@ -10,7 +10,8 @@ import type { EntityFetch, Step } from './steps.ts';
 export function mergeSteps(steps: readonly Step[]): Step[] {
   const parts = [...Map.groupBy(steps.keys(), (index) => steps[index]?.part).values()];
   const levels: number[] = [];
-  // The first level of the next deferred part. Parts share no level, so that their fetches are not merged.
+  // The first level of the next deferred part. Each part has levels of its own, because only fetches of the same level
+  // are merged.
   let first = 0;
   for (const indexes of parts) {
     const scheduled = scheduleSteps(indexes.map((index) => within(indexes, steps[index] as Step)));
@@ -98,5 +99,5 @@ function addAll(known: Map<string, string>, added: ReadonlyMap<string, string>):
   return true;
 }
 
-/** Names that merged requests use for their variables. */
+/** Matches the names that merged requests use for their own variables. */
 const ownVariable = /^_r\d+$/;

@@ -23,7 +23,7 @@ export interface Step {
   part: string | null;
   /** The entities that this step fetches; null for a step of root fields, which need no representations. */
   entities: readonly EntityFetch[] | null;
-  /** Where root fields are merged into the data. */
+  /** For a step of root fields: the path in the merged data at which the fields are added. */
   path: PlanPath;
   outputRewrites: readonly FetchDataRewrite[] | undefined;
   /** Variables whose values come from the objects that contain each entity (`@fromContext`); null if there are none. */

@@ -20,7 +20,7 @@ export function asClientError(
   });
 }
 
-/** Creates the errors of a request that failed as a whole: one at each path that lacks data because of it. */
+/** Creates the errors of a request that failed as a whole. There is one error at each path whose data is missing. */
 export function asFetchErrors(thrown: unknown, paths: readonly ResponsePath[]): GraphQLError[] {
   const error = thrown instanceof Error ? thrown : new Error(String(thrown));
   if (!(error instanceof GraphQLError)) return [new GraphQLError(error.message, { originalError: error })];

@@ -35,8 +35,8 @@ interface Reference {
 
 /**
  * Whether some fields of object types are non-null although their interface's field is nullable. For such fields
- * Apollo's executor wrongly uses the interface's nullability, so its result for a null differs from ours. To avoid
- * nulls, supergraphs with such fields have no failing fields and no unknown entities.
+ * Apollo's executor wrongly uses the interface's nullability, so its result for a null differs from ours. To avoid such
+ * nulls, supergraphs with these fields have no failing fields and no unknown entities.
  */
 export function hasCovariantFields(seed: number): boolean {
   return seed % 3 === 0;

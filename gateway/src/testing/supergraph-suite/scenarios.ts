@@ -245,8 +245,8 @@ const operationDirectives: Scenario = {
 };
 
 /**
- * Features that the public audit of federation gateways does not test, and operations that Apollo's planner plans
- * wrongly.
+ * Scenarios for features that the public audit of federation gateways does not test, and for operations that Apollo's
+ * planner plans wrongly.
  */
 export const scenarios: readonly Scenario[] = [
   contexts,
