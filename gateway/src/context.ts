@@ -8,7 +8,7 @@ export interface GatewayContext {
   identity: Identity | null;
   /**
    * The error if the client's token was refused, else null. With a refused token, an operation is executed if all of
-   * its fields are `@public`. Any other operation fails with this error.
+   * its root fields are `@public`. Any other operation fails with this error.
    */
   refusal: CodedError | null;
   /**
