@@ -19,7 +19,8 @@ const filePollMs = 1_000;
 
 /**
  * Creates the schema of the settings. A gateway for this repository's own supergraph requires REDIS_URL and
- * KAFKA_BROKERS. A gateway for the supergraph of the setting SUPERGRAPH may omit REDIS_URL, and then has no sessions.
+ * KAFKA_BROKERS. For the supergraph of the setting SUPERGRAPH, REDIS_URL is optional. Without REDIS_URL the gateway has
+ * no sessions, and KAFKA_BROKERS is optional too.
  */
 const settingsOf = (sdl: string, { SUPERGRAPH, REDIS_URL }: Environment, fault: string | null = null) => {
   const isOwn = !SUPERGRAPH?.trim();

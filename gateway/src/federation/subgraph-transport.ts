@@ -37,8 +37,8 @@ export function createHttpTransport(
     pipelining: 1,
     // While HTTP/2 is allowed, undici's requests wait for the first TLS handshake.
     allowH2: false,
-    // undici's time-outs are turned off: `bodyTimeout` is restarted by each chunk of the body. `createDeadline` limits
-    // the whole call.
+    // undici's time-outs are turned off, because each chunk of the body restarts `bodyTimeout`. The time-out of
+    // `exchange` covers the whole call.
     headersTimeout: 0,
     bodyTimeout: 0,
     maxResponseSize: maxAnswerBytes,

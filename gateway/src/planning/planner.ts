@@ -30,10 +30,11 @@ export interface Planner extends AsyncDisposable {
   /**
    * Validates and plans an operation.
    *
-   * @throws InvalidDocument GRAPHQL_VALIDATION_FAILED; if no field of the operation can be fetched,
-   *   UNAUTHORIZED_FIELD_OR_TYPE or FIELD_UNREACHABLE with the paths
+   * @throws InvalidDocument GRAPHQL_VALIDATION_FAILED; FIELD_UNREACHABLE if no field can be fetched;
+   *   UNAUTHORIZED_FIELD_OR_TYPE with `rejectUnauthorized`, if the client may not see a field
    * @throws CodedError FIELD_UNREACHABLE if Apollo's planner fails for a field; OPERATION_TOO_COMPLEX over the CPU time
-   *   limit; SERVICE_UNAVAILABLE (retryable) if too many operations wait, or the machine is too busy
+   *   limit, or if the operation is nested too deeply or takes too long to validate; SERVICE_UNAVAILABLE (retryable) if
+   *   too many operations wait, or the machine is too busy
    */
   plan(request: PlanRequest, requester?: Requester): Promise<PlannedOperation>;
   /** Rejects while the thread starts, or if it was replaced three times within a minute. */

@@ -40,7 +40,7 @@ export interface DeferredPartsOptions {
  * Writes each deferred part when its requests are done. A part may contain further deferred fragments, which follow in
  * later parts.
  *
- * @throws the errors of `fetched`; the error of the response limit
+ * @throws the errors of `fetched`; the error that `ResponseLimit.exceed` throws
  */
 export async function* writeDeferred({
   output,

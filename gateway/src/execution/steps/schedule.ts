@@ -19,8 +19,8 @@ function earliestLevels(steps: readonly Step[]): number[] {
 }
 
 /**
- * Gives each entity fetch the last level that does not lengthen the plan. If its subgraph is called at an earlier level
- * anyway, and the fetch can be sent then, it gets that level.
+ * Gives each entity fetch the last level that does not lengthen the plan. If another entity fetch goes to the same
+ * subgraph at an earlier level, and this fetch can be sent then too, it gets that level.
  */
 function latestLevels(steps: readonly Step[], early: readonly number[]): number[] {
   const depth = Math.max(...early);
