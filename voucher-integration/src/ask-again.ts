@@ -3,8 +3,8 @@ import { v5 as uuidV5 } from 'uuid';
 
 /**
  * The job that sends a request to the provider again. `attempts` is the number of attempts in the request's row when
- * the job was scheduled. If the row has another number when the job runs, another job has replaced it, and it does
- * nothing.
+ * the job was scheduled. If the row has another number when the job runs, another job has replaced this one. Then this
+ * job does nothing.
  */
 export const askAgain: JobQueue<{ requestId: string; attempts?: number }> = { name: 'integration-ask-again' };
 

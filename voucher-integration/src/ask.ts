@@ -18,14 +18,18 @@ export interface AskOptions {
 }
 
 /**
- * Creates the function that sends a WAITING request to the provider, and stores the answer. A code or a refusal ends
- * the request. A challenge (the provider's acknowledgement) or a failure is stored together with the job that retries.
+ * Creates the function that sends a WAITING request to the provider, and stores the answer. A code ends the request,
+ * and so does a refusal before the first acknowledgement. A challenge (the provider's acknowledgement) or a failure is
+ * stored together with the job that retries.
  *
- * The first retry follows VPS_SILENCE_AFTER after an acknowledgement, or VPS_RETRY_BASE after a failure. The delay
- * doubles with each retry, up to VPS_RETRY_MAX. The last retry is GIVE_UP_AFTER after the user's request. If the last
- * retry gets no code, the request fails. Exception: the last retry gets the first acknowledgement. Then the provider
- * has up to 30 s to call back with the code, and one more retry follows. The idempotency key never changes, so that the
- * provider sells only one code.
+ * After an acknowledgement, the first retry is made VPS_SILENCE_AFTER later. After a failure, it is made VPS_RETRY_BASE
+ * later. The delay doubles with each retry, up to VPS_RETRY_MAX. The last retry is made when the user's request is
+ * GIVE_UP_AFTER old. If the last retry gets no code, the request fails.
+ *
+ * There is one exception. If the last retry gets the first acknowledgement, one more retry follows. Until then, the
+ * provider has up to 30 s to call back with the code.
+ *
+ * The idempotency key never changes, so that the provider sells only one code.
  */
 export function createAsk({ config, database, log, provider, store, callbackUrlOf }: AskOptions) {
   const lines = createRepeatedLines(log);
@@ -81,7 +85,8 @@ export function createAsk({ config, database, log, provider, store, callbackUrlO
     leftMs: number,
   ): number {
     const firstMs = answer.kind === 'challenge' ? config.VPS_SILENCE_AFTER : config.VPS_RETRY_BASE;
-    // Jitter spreads the retries of requests that failed at the same time. The last retry is at the deadline.
+    // Jitter spreads the retries of requests that failed at the same time. `leftMs` is the time until GIVE_UP_AFTER
+    // ends, when the last retry is made.
     const jitter = 0.75 + Math.random() / 2;
     const longestMs = Math.max(config.VPS_RETRY_MAX / 1.25, firstMs);
     const jittered = Math.min(firstMs * 2 ** Math.min(request.attempts, 30), longestMs) * jitter;
@@ -101,8 +106,8 @@ function isFirstAcknowledgement(request: ProviderRequest, { kind }: ProviderAnsw
 }
 
 /**
- * Converts a refusal after an acknowledgement to a failure, which is retried. The provider may already have sold a
- * code.
+ * Converts a refusal after an acknowledgement to a failure, which is retried, because the provider may already have
+ * sold a code.
  */
 function toFailure({ error }: { error: string }): Failure {
   return { kind: 'failed', error, needsOperator: true };

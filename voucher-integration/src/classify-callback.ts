@@ -18,7 +18,7 @@ export type ClassifiedCallback =
   /** The request has failed, so that the bought code is not published. */
   | { kind: 'FAILED'; requestId: string };
 
-/** Classifies a callback by the state of its request, which is null if there is no such request. */
+/** Classifies a callback by the state of its request. `request` is null if there is no such request. */
 export function classify(
   request: ProviderRequest | null,
   { codeVerifier, voucherCode }: Pick<VpsLateCallback, 'codeVerifier' | 'voucherCode'>,

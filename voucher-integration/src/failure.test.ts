@@ -66,7 +66,7 @@ describe('failed request', () => {
     const { requestId } = await ctx.publish();
     await ctx.outcome();
     expect(await ctx.callback(requestId, { codeVerifier: verifierA })).toMatchObject({ status: 200 });
-    // The second code is not confirmed with a 200, because it may be the code that was bought.
+    // Only the first code is kept. A 200 would tell the provider that the second code is kept, too.
     expect(await ctx.callback(requestId, { codeVerifier: verifierB, voucherCode: 'CODE-2' })).toMatchObject({
       status: 409,
     });

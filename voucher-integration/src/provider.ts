@@ -9,11 +9,11 @@ import { Agent, request } from 'undici';
 export type ProviderAnswer =
   | { kind: 'code'; voucherCode: string }
   | { kind: 'challenge'; codeChallenge: string }
-  /** The provider refuses to sell, so that a retry is useless. */
+  /** The provider refuses to sell. A retry would be useless. */
   | { kind: 'refused'; error: string }
   /**
-   * There was no usable answer, so that the request is retried. With `needsOperator` the cause is our credential, route
-   * or request format.
+   * There was no usable answer, and the request is retried. With `needsOperator` the cause is our credential, route or
+   * request format.
    */
   | { kind: 'failed'; error: string; needsOperator?: boolean };
 
@@ -35,7 +35,9 @@ export interface ProviderOptions {
   concurrency: number;
 }
 
-/** Added to the time-out, because the provider acknowledges only when that time has passed. */
+/**
+ * Added to `timeoutMs`. The provider acknowledges only after `timeoutMs`, so our time-out has to be a little longer.
+ */
 const graceMs = 1_000;
 const maxAnswerBytes = 65_536;
 /** Statuses after which a retry may succeed: time-out, conflict, too early, too many requests. */

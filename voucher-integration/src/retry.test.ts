@@ -40,8 +40,8 @@ describe('retry', () => {
   );
 
   it('retry: follows a refusal after an acknowledgement', async () => {
-    // The provider has acknowledged the request, so that it may have sold a code. If the request became FAILED, the
-    // code would be lost.
+    // The provider has acknowledged the request, and may have sold a code. If the request became FAILED, the code would
+    // be lost.
     const answers = [acknowledgementOf(verifierA), null];
     await using provider = await startProvider(() => {
       const answer = answers.shift();

@@ -40,8 +40,8 @@ export interface VoucherIntegration extends Service {
 }
 
 /**
- * Added to the provider's time-out for a job: time to wait for a free connection and to store the answer, in
- * milliseconds.
+ * The time-out of a job is VPS_TIMEOUT plus this margin, in milliseconds. In the margin, a job waits for a free
+ * connection, and stores the answer.
  */
 const jobMarginMs = 25_000;
 

@@ -81,7 +81,10 @@ export type ProviderRequest =
  */
 const voucherNamespace = '6f0f6d5e-6a3b-5b0c-9a51-0d6c7f9b2f10';
 
-/** Returns the status of a voucher: late if the provider reports it as late, or by our clock. */
+/**
+ * Returns the status of a voucher: late if the provider says so, or if the code arrived more than 30 s after the
+ * request.
+ */
 export function voucherStatusOf(providerStatus: VoucherStatus, requestedAt: Date, receivedAt: Date): VoucherStatus {
   const isLate = providerStatus === 'LATE_SUCCESS' || receivedAt.getTime() - requestedAt.getTime() > lateAfterMs;
   return isLate ? 'LATE_SUCCESS' : 'SUCCESS';

@@ -40,7 +40,7 @@ it('indexes: find a request by its challenge without a table scan', async () => 
 });
 
 it('indexes: are not written when a request is settled', async () => {
-  // Regression: an unused index contained the status, so that every update of a row wrote to all indexes of the table.
+  // Regression: an unused index contained the status. So every update of a row wrote to all indexes of the table.
   await using ctx = await setUp();
   const requestId = randomUUID();
   const requestedAt = new Date();

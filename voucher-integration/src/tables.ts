@@ -34,8 +34,8 @@ export const providerRequest = schema.table(
   },
   (table) => [
     index('provider_request_by_age').on(table.requestedAt),
-    // A partial index for the operator `@>` on acknowledged requests. Settling changes no indexed column, so that these
-    // updates write no index (HOT).
+    // A partial index for the operator `@>` on acknowledged requests. Settling a request changes no indexed column. So
+    // PostgreSQL updates the row without writing an index (HOT).
     index('provider_request_acknowledged')
       .using('gin', table.challenges.op('jsonb_path_ops'))
       .where(sql`${table.challenges} <> '[]'`),

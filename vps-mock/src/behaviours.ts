@@ -13,14 +13,15 @@ const callbackFaults: ReadonlySet<Fault | undefined> = new Set<Fault>([
   'plain',
 ]);
 
-/** Whether the fault concerns the late callback. Then the response does not contain the code. */
+/** Whether the fault concerns the late callback. With such a fault, the response never contains the code. */
 export function isCallbackFault(fault: Fault | undefined): boolean {
   return callbackFaults.has(fault);
 }
 
 /**
- * Creates the function that chooses the behaviour for the next attempt of an idempotency key: the instruction's if
- * there is one, else the profile's. The profile's behaviour depends only on seed, key and number of attempts.
+ * Creates the function that chooses the behaviour for the next attempt of an idempotency key. An instruction (`POST
+ * /control/next`) has precedence over the profile. The behaviour of a profile depends only on the seed, the key and the
+ * number of earlier attempts.
  */
 export function createBehaviours(profile: ProfileName, seed: string) {
   const attempts = new Map<string, number>();

@@ -50,8 +50,8 @@ describe('secrets at rest', () => {
     await harness.request(request);
     await harness.receive(request);
     const { headers, body } = await receiver.next();
-    // The signature is compared instead of verified. The library would refuse its time, because the test's clock is
-    // ahead of the machine's.
+    // The test computes the expected signature. The library's `verify` would reject the timestamp, because the test's
+    // clock is ahead of the machine's.
     const at = new Date(Number(headers['webhook-timestamp']) * 1_000);
     const expected = new Webhook(secret).sign(String(headers['webhook-id']), at, body);
     expect(String(headers['webhook-signature']).split(' ')).toContain(expected);
@@ -85,7 +85,8 @@ async function alter({ engines: { database, secrets } }: Harness, userId: string
 }
 
 describe('secrets that can not be decrypted', () => {
-  // Regression: the attempt was repeated endlessly after each lease, and nobody was notified.
+  // Regression: an attempt whose secret could not be decrypted was repeated endlessly after each lease, and nobody was
+  // notified.
   it('altered secret: its attempts fail with a code, and its owner rotates it', async () => {
     await using harness = await openDeliveryHarness({ environment: { CALLBACK_RETRY_SCHEDULE: '200ms,24d' } });
     await using receiver = await startReceiver();

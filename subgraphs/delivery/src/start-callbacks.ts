@@ -22,8 +22,8 @@ export interface Callbacks {
 }
 
 /**
- * Longest time-out of a DNS query. It is at most a third of the attempt's time-out. After a time-out a second query
- * shows whether the name servers fail, and has to end within the attempt, too.
+ * The time-out of a DNS query is a third of CALLBACK_TIMEOUT, but at most this. If the query times out, a second query
+ * checks whether the name servers fail. So both queries end within CALLBACK_TIMEOUT.
  */
 const maxLookupMs = 5_000;
 

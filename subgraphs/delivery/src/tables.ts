@@ -50,8 +50,8 @@ export const delivery = schema.table(
     /** When the next attempt is due; during an attempt, the end of its lease. Null once the delivery has ended. */
     nextAttemptAt: instant('next_attempt_at'),
     /**
-     * The endpoint in whose queue the delivery waits (`endpointOf`). The default is the SMS provider. The previous
-     * version inserts rows without this column, so that they get the default.
+     * The endpoint in whose queue the delivery waits (`endpointOf`). The previous version inserts rows without this
+     * column. Such a row gets the default, which is the SMS provider.
      */
     endpointId: uuid('endpoint_id').notNull().default('00000000-0000-0000-0000-000000000000'),
     /** No longer used. The next version will drop this column. */
@@ -60,7 +60,10 @@ export const delivery = schema.table(
     turn: integer().notNull(),
     /** Whether the last started attempt still has no result. */
     running: boolean().notNull(),
-    /** Number of failed attempts since creation or the last redelivery. It is the index in the retry schedule. */
+    /**
+     * Number of failed attempts since creation or the last redelivery. The retry schedule has one delay per failed
+     * attempt.
+     */
     failures: integer().notNull(),
     /** Number of redeliveries. */
     round: integer().notNull(),
@@ -73,8 +76,9 @@ export const delivery = schema.table(
     index('delivery_by_age').on(table.createdAt),
     // The index contains failed deliveries only, so that writes of other deliveries do not update it.
     index('delivery_failed').on(table.userId, table.createdAt, table.id).where(sql`${table.status} = 'FAILED'`),
-    // This index finds the endpoints with waiting deliveries, and their due deliveries. Dead index entries belong to
-    // started deliveries, which have the oldest times. The index is descending, so that scans read these entries last.
+    // This index finds the endpoints with waiting deliveries, and their due deliveries. When a delivery is started, its
+    // index entry becomes a dead entry. Started deliveries have the earliest times. The index is descending, so that
+    // scans read the dead entries last.
     index('delivery_waiting')
       .on(table.endpointId, table.nextAttemptAt.desc().nullsFirst())
       .where(sql`${table.status} = 'PENDING' and not ${table.running}`),

@@ -16,7 +16,7 @@ export interface UserContext {
 }
 
 export function createResolvers({ users, sessions }: { users: Users; sessions: Sessions }) {
-  /** The user who signs up or in by a request: the user's id by the request's context. */
+  /** Id of the user who signs up or in with a request, by the context of the request. */
   const ownUsers = new WeakMap<UserContext, string>();
   return {
     DateTime: dateTimeScalar,

@@ -18,7 +18,8 @@ export async function revokeKey(
   return database.transaction(async (tx) => {
     const removed = await tx.delete(signingKey).where(eq(signingKey.kid, kid)).returning({ kid: signingKey.kid });
     if (removed.length === 0) return false;
-    // The next key may already be published. It does not sign yet, so that it can not replace the revoked key.
+    // The next key may already be published, but it does not sign before `signsFrom`. Only a key that already signs can
+    // replace the revoked key.
     const signing = await tx
       .select({ kid: signingKey.kid })
       .from(signingKey)

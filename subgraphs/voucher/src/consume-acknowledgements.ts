@@ -8,8 +8,8 @@ import { and, eq, sql } from 'drizzle-orm';
 import { voucherRequest } from './tables.ts';
 
 /**
- * Stores when the provider acknowledged pending requests. Clients see this in `VoucherRequest.steps`. A request that
- * has ended got these times with its outcome.
+ * Stores when pending requests were sent to the provider, and when the provider acknowledged them. Clients see both
+ * times in `VoucherRequest.steps`. A request that has ended is skipped, because its outcome contained both times.
  *
  * @param stage the stage of the shutdown in which the consumer stops
  */
@@ -56,7 +56,7 @@ export async function storeAcknowledgements(
     { id: 'uuid', phone_number: 'text', asked_at: 'timestamptz', acknowledged_at: 'timestamptz' },
   );
   const ids = acknowledgements.map(({ requestId }) => requestId);
-  // Locked rows are skipped. Their outcome is being stored, which also stores these times.
+  // Locked rows are skipped. The outcome of a locked request is being stored, together with both times.
   const unlocked = sql`(
     select ${voucherRequest.id} from ${voucherRequest}
     where ${isAnyId(voucherRequest.id, ids)} and ${voucherRequest.status} = 'PENDING'

@@ -39,8 +39,9 @@ describe('outcomes', () => {
     expect(await ctx.rows('voucher')).toHaveLength(1);
   });
 
-  // Regression: after a rollback, version 0.1 assumed that the topic had been recreated. It compares the stored time
-  // with the time of the message at the position.
+  // Regression: the position was raised, but the publish time that version 0.1 had stored with it was kept. After a
+  // rollback, version 0.1 compared this time with the message at the position. It wrongly assumed that the topic had
+  // been recreated.
   it('outcomes: leave no publish time of 0.1 at a later position', async () => {
     await using engines = await openTestEngines({ migrations: [voucherMigrations] });
     const { database, topics } = engines;

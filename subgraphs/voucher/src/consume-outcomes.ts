@@ -40,8 +40,8 @@ export async function consumeOutcomes({
           tx,
           batch.map(({ message }) => message.value),
         );
-        // `finishedThrough` of a message does not count the other messages of its batch. So a stored position may be
-        // too low, until `onFinishedThrough` raises it.
+        // `finishedThrough` of a message treats the other messages of its batch as unfinished. So the stored position
+        // may be too low, until `onFinishedThrough` raises it.
         const positions = new Map<number, number>();
         for (const { message, context } of batch)
           positions.set(message.partition, Math.max(positions.get(message.partition) ?? 0, context.finishedThrough()));
@@ -114,7 +114,7 @@ async function storeVouchers(tx: Transaction, outcomes: readonly ReceiveCode[]):
     })),
     { id: 'uuid', ended_at: 'timestamptz', asked_at: 'timestamptz', acknowledged_at: 'timestamptz' },
   );
-  // A code replaces a failure that was stored by mistake.
+  // A request with a voucher is FULFILLED, even if a failure of the request was stored before.
   await tx
     .update(voucherRequest)
     .set({

@@ -35,9 +35,9 @@ describe('idempotency key', () => {
     const request = async () => (await ctx.request({ idempotencyKey: 'k' })).data?.requestVoucher.id;
     const first = await request();
     ctx.clock.advance(1_799_999);
-    // An expired key is kept for 5 minutes, for a retry that has already started.
     expect(await request()).toBe(first);
     expect(await ctx.rows('voucher.idempotency_key')).toHaveLength(1);
+    // An expired key is kept for 5 minutes, for a retry that started before the expiry.
     ctx.clock.advance(300_001);
     await expect
       .poll(() => {

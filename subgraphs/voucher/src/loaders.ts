@@ -6,9 +6,7 @@ import { and, eq, inArray } from 'drizzle-orm';
 import type { VoucherContext } from './resolvers.ts';
 import { voucher, voucherRequest } from './tables.ts';
 
-/**
- * Creates the DataLoaders of a GraphQL request. They load only rows of the user who sent it, and null for other ids.
- */
+/** Creates the DataLoaders of a GraphQL request. For an unknown id, and for a row of another user, they return null. */
 export function createLoaders(
   database: Database,
   identity: Identity | null,

@@ -79,13 +79,13 @@ describe('requestVoucher', () => {
     ]);
   });
 
-  // Regression: under overload, the service stored requests whose clients had disconnected. So the clients of waiting
-  // requests also gave up.
+  // Regression: under overload, the service stored requests whose clients had already disconnected. The other clients
+  // had to wait so long that they disconnected, too.
   it('requestVoucher: drops the waiting requests of clients that have left', async () => {
     await using ctx = await startTestVoucherService();
     const body = JSON.stringify({ query: 'mutation { requestVoucher(input: {}) { id } }' });
     const head = `POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\nauthorization: Bearer ${ctx.ann.token}`;
-    // No request is stored before this transaction ends.
+    // The embedded database runs one transaction at a time. So no request is stored before this transaction ends.
     await ctx.engines.database.transaction(async () => {
       const leave = () => sendRaw(ctx.url, `${head}\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
       await Promise.all(Array.from({ length: 10 }, leave));
@@ -93,7 +93,8 @@ describe('requestVoucher', () => {
     const { data } = await ctx.request();
     const stored = (await ctx.rows('voucher.voucher_request')).map(({ id }) => id);
     expect(stored).toContain(data?.requestVoucher.id);
-    // Two batches had already started. They are stored although their clients have disconnected.
+    // Up to two of the ten requests were already in a running batch when their clients disconnected. Such a request is
+    // stored.
     expect(stored.length).toBeLessThanOrEqual(3);
   });
 

@@ -25,9 +25,10 @@ export interface SweepOptions {
 }
 
 /**
- * Publishes overdue requests again, every minute. A request is overdue if it is still pending although
- * voucher-integration must have ended it. Voucher-integration then publishes its outcome again. So requests recover
- * from a lost message or topic. A lock ensures that only one process publishes at a time.
+ * Publishes overdue requests again, every minute. A request is overdue if it is still pending when GIVE_UP_AFTER and
+ * `marginMs` have passed since its last publication. By then voucher-integration should have ended the request. If it
+ * has, it publishes the outcome again. So requests recover from a lost message or topic. A lock ensures that only one
+ * process publishes at a time.
  */
 export function startSweep({ database, topics, clock, log, giveUpAfterMs }: SweepOptions): AsyncDisposable {
   /** Returns the number of requests published; 0 while another process holds the lock. */

@@ -118,13 +118,13 @@ describe('steps', () => {
     const times = { askedAt: '2026-01-31T12:00:00.100Z', acknowledgedAt: '2026-01-31T12:00:03.000Z' };
     await ctx.acknowledge({ requestId: id, ...times });
     await ctx.acknowledge({ requestId: randomUUID(), ...times });
-    // Messages of a phone number are consumed in order.
+    // Messages of one phone number are consumed in order. So once this message is consumed, the first one is, too.
     await ctx.acknowledge({ requestId: other.id, ...times });
     await expect.poll(async () => (await steps(ctx, other.id)).length).toBe(3);
     expect(await steps(ctx, id)).toEqual(before);
   });
 
-  // Regression: such a message changed the steps that the request's owner sees.
+  // Regression: an acknowledgement with another user's phone number changed the steps that the request's owner sees.
   it('steps: ignore an acknowledgement with the phone number of another user', async () => {
     await using ctx = await startTestVoucherService();
     const { id } = (await ctx.request()).data?.requestVoucher as { id: string };

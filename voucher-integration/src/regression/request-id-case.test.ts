@@ -3,8 +3,8 @@ import { expect, it } from 'vitest';
 import { startTestIntegration } from '../testing/integration.ts';
 
 it('request: is the same in whatever case its id is written', async () => {
-  // Regression: for an id in upper case the request's row was not found. Every attempt failed, and published the
-  // outcome again.
+  // Regression: for an id in upper case the request's row was not found. Each time that the message was handled, the
+  // outcome was published again, and then the handler failed.
   await using ctx = await startTestIntegration();
   const message = await ctx.publish();
   await ctx.outcome();

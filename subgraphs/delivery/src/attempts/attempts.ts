@@ -31,11 +31,13 @@ export interface AttemptsOptions {
   stop: AbortSignal;
 }
 
-/** Storing a result is retried for this time. Then the result is lost, and the attempt is repeated. */
+/**
+ * Storing a result is retried for up to this time. If it still fails, the result is lost, and the attempt is repeated.
+ */
 const settleWithinMs = 300_000;
 /**
- * Pause between retries of storing a result. It is shorter than the pause in `backlog.ts`. So after an outage, results
- * are stored before new attempts start.
+ * Pause between retries of storing a result. After an outage, the backlog starts attempts only after a longer pause
+ * (`pollMs`). So results are stored before new attempts start.
  */
 const settleAgainMs = 200;
 

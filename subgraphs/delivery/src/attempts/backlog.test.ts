@@ -78,6 +78,6 @@ it('backlog: starts few attempts per turn of the event loop', async () => {
   });
   await all.promise;
   clearImmediate(immediate);
-  // 16 attempts may start twice between two callbacks of `setImmediate`.
+  // Up to two groups of 16 attempts may start between two callbacks of `setImmediate`.
   expect(Math.max(...started)).toBeLessThanOrEqual(32);
 });

@@ -56,9 +56,9 @@ export function startBacklog({ queues, admission, start, log }: BacklogOptions):
   const stop = new AbortController();
   /** Aborted by `wake`: then the pause ends as soon as its minimum has passed. */
   let woken = new AbortController();
-  /** The last endpoint of the page before; null if the next turn reads the first page. */
+  /** The last endpoint of the previous page; null if the next turn reads the first page. */
   let last: string | null = null;
-  /** The endpoint that got the last permit. */
+  /** The last endpoint that got a permit, in the order of the turn. */
   let served: string | null = null;
   let releasedAt = Number.NEGATIVE_INFINITY;
   /** Number of due and of started deliveries since the first page. */
@@ -79,8 +79,8 @@ export function startBacklog({ queues, admission, start, log }: BacklogOptions):
     const isOnlyPage = last === null && page.last === null;
     last = page.last;
     if (page.disabled.length > 0) await failDisabled(page.disabled);
-    // Permits start with the endpoint after the one that got the last permit. With several pages they start at random,
-    // because no endpoint is remembered per page.
+    // With a single page, the endpoint after `served` comes first. With several pages, a random endpoint comes first,
+    // because `served` may be an endpoint of another page.
     const next = page.due.findIndex(({ endpointId }) => served !== null && endpointId > served);
     const first = isOnlyPage ? Math.max(next, 0) : Math.floor(Math.random() * page.due.length);
     const permits = admitInTurn([...page.due.slice(first), ...page.due.slice(0, first)], admission);
@@ -94,7 +94,8 @@ export function startBacklog({ queues, admission, start, log }: BacklogOptions):
   };
   const failDisabled = async (endpointIds: readonly string[]): Promise<void> => {
     const count = await queues.fail(endpointIds);
-    // A full batch counts as started, so that the next turn follows soon, and fails the remaining deliveries.
+    // `fail` has a limit. If the limit was reached, more deliveries may remain. The batch then counts as started, so
+    // that the next turn follows soon and fails them.
     if (count === maxFailed) round.started += count;
     if (count > 0) log.info({ count }, 'deliveries failed because their endpoints are disabled');
   };
@@ -161,8 +162,8 @@ function admitInTurn(due: readonly DueDeliveries[], admission: Pick<Admission, '
 }
 
 /**
- * Returns the endpoint of a queue. The queue of SMS may also contain callbacks that the previous version stored. It has
- * no user, so that no user's limits delay SMS.
+ * Returns the endpoint of a queue. The queue of SMS has no user, so that no user's limits delay SMS. This also holds if
+ * the queue contains callbacks, which the previous version stored there.
  */
 function endpointOfQueue({ endpointId: id, userId, url }: DueDeliveries): Endpoint {
   return { ...endpointOf({ userId, url: id === smsEndpointId ? null : url }), id };

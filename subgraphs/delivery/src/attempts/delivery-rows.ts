@@ -50,7 +50,7 @@ export function insertDeliveries(
     .returning();
 }
 
-/** Whether the endpoint of an input row is disabled. */
+/** For a row that is being inserted (`input`): whether its endpoint is disabled. */
 const isDisabled = sql`exists (
   select from ${endpoint} where ${endpoint.id} = input.endpoint_id and ${endpoint.disabledAt} is not null)`;
 
@@ -93,7 +93,7 @@ export async function updateStates(tx: Transaction, rows: readonly Delivery[]): 
       id: row.id,
       status: row.status,
       next_attempt_at: row.nextAttemptAt,
-      // The previous version inserts rows without their endpoint.
+      // The previous version inserts rows without their endpoint. So each update also sets the endpoint.
       endpoint_id: endpointOf(row).id,
       running: row.running,
       failures: row.failures,

@@ -19,14 +19,15 @@ export interface RetryRules {
   maxRetryAfterMs: number;
 }
 
-/** Returns a delivery's changes after an attempt; none if the attempt is no longer the current one. */
+/** Returns a delivery's changes after an attempt. A late result changes nothing, unless it is a success. */
 export function changesAfter(
   row: Delivery,
   { turn, result }: Pick<FinishedAttempt, 'turn' | 'result'>,
   { nowMs, ...rules }: RetryRules & { nowMs: number },
 ): Partial<Delivery> {
-  // A late success counts: the lease may have ended, or the delivery may have failed because its endpoint was disabled.
-  // A late failure does not count: a later attempt is in progress, or the SMS provider's report has ended this attempt.
+  // A success always counts, because the receiver has accepted the delivery. For example, it counts after the lease has
+  // ended, or after the endpoint was disabled.
+  // Any other result counts only while its attempt is the delivery's current one.
   const isCurrent = row.status === 'PENDING' && row.turn === turn && row.running;
   if (!isCurrent && (result.outcome !== 'delivered' || row.status === 'DELIVERED')) return {};
   switch (result.outcome) {

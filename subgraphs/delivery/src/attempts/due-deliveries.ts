@@ -34,8 +34,8 @@ export interface DeliveryQueues {
    */
   readDue(after: string | null): Promise<DuePage>;
   /**
-   * Marks deliveries as `running` and returns them: those that are due for longest, up to the number of each endpoint
-   * in `counts`.
+   * Marks due deliveries as `running`, and returns them. Per endpoint it takes the deliveries with the earliest due
+   * times, up to the endpoint's number in `counts`.
    */
   begin(counts: ReadonlyMap<string, number>): Promise<Delivery[]>;
   /**
@@ -79,7 +79,7 @@ export function createDeliveryQueues({
       );
       if (rows.length === 0) return;
       const ids = rows.map(({ id }) => id);
-      // The condition is repeated here, because another process may have ended a lease since it was read.
+      // The condition is repeated here, because another process may have changed a row since it was selected above.
       await database.query.execute(
         sql`update ${delivery} d set running = false where ${isExpired} and d.id = any(${`{${ids.join(',')}}`}::uuid[])`,
       );

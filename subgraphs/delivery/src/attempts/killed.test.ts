@@ -24,8 +24,8 @@ const createFolder = () => mkdtempDisposable(join(tmpdir(), 'voucher-gateway-'))
 const resources = new AsyncDisposableStack();
 let receiver: Receiver;
 /**
- * Folder with a copy of the data folder for each kill point, named by the point's position. A copy has what a process
- * that is killed at this point leaves.
+ * Folder with a copy of the data folder for each kill point, named by the point's position in `killPoints`. Each copy
+ * equals what is left if the process is killed at that point.
  */
 let copies: string;
 /** The callbacks that the process sent before it was killed at the last point. */

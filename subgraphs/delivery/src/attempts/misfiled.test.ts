@@ -6,7 +6,7 @@ import { endpointOf } from '../endpoints/endpoint.ts';
 import { delivery } from '../tables.ts';
 import { openDeliveryHarness } from '../testing/delivery-harness.ts';
 
-// Regression: callbacks that the previous version has stored waited in the queue of SMS, and took its capacity.
+// Regression: callbacks that were stored by the previous version waited in the queue of SMS, and used up its capacity.
 it('misfiled: callbacks of the previous version do not delay SMS', async () => {
   const sent: string[] = [];
   await using harness = await openDeliveryHarness({

@@ -12,7 +12,7 @@ import { deleteOldAttempts } from './old-attempts.ts';
 const batchSize = 250;
 /** Time between two batches of a user, so that the deliveries of other users are not delayed. */
 const pauseMs = 1_000;
-/** Limit of batches per run, each of another user. */
+/** Limit of batches per run. After its batch, a user waits for `pauseMs`. */
 const maxBatches = 8;
 const noId = '00000000-0000-0000-0000-000000000000';
 
@@ -32,8 +32,8 @@ export interface Recoveries extends AsyncDisposable {
 export function startRecoveries({ database, clock, log }: { database: Database; clock: Clock; log: Log }): Recoveries {
   const lines = createRepeatedLines(log);
   /**
-   * The last call of each user. Calls of one user wait for each other here, so that a waiting call takes no database
-   * connection.
+   * The last call of each user. Calls of one user run one after another. Concurrent calls would wait for the same row,
+   * each with a database connection of its own.
    */
   const calls = new Map<string, Promise<number>>();
 
@@ -62,7 +62,10 @@ export function startRecoveries({ database, clock, log }: { database: Database; 
       return found?.count ?? 0;
     });
 
-  /** Restarts a batch of the recovery that is due for longest. Resolves with false if no recovery is due. */
+  /**
+   * Restarts the next batch of one recovery, the one with the earliest `dueAt`. Resolves with false if no recovery is
+   * due.
+   */
   const continueOne = (): Promise<boolean> =>
     database.transaction(async (tx) => {
       const [due] = await tx
@@ -101,7 +104,7 @@ export function startRecoveries({ database, clock, log }: { database: Database; 
   };
 }
 
-/** Restarts the next batch of a recovery. Ends the recovery after its last batch. */
+/** Restarts the next batch of a recovery's deliveries. Ends the recovery after its last batch. */
 async function restartBatch(
   tx: Transaction,
   { userId, until, reachedAt, reachedId }: Recovery,

@@ -102,7 +102,7 @@ describe('admission', () => {
     expect(admission.report().broken).toBe(0);
   });
 
-  // Regression: while the provider limited the rate, every SMS in the queue lost an attempt.
+  // Regression: while the provider limited the rate, every SMS in the queue used up an attempt.
   it('admission: slows SMS down when the provider asks for it', () => {
     const admission = admit({ perEndpoint: 8 });
     const sms = { id: smsEndpointId, userId: null, origin: null };

@@ -46,7 +46,7 @@ describe('endpoint store', () => {
     expect(await ctx.store.readOwn(ctx.userId)).toMatchObject([{ disabledAt: new Date(ctx.clock.now()) }]);
   });
 
-  // Regression: the success removed `failingSince` of the disabled endpoint.
+  // Regression: if an attempt succeeded after its endpoint had been disabled, the endpoint lost its `failingSince`.
   it('endpoint: stays disabled after a success of an attempt that was in progress', async () => {
     await using ctx = await setUp();
     const to = { userId: ctx.userId, url: 'https://shop.example/hook' };

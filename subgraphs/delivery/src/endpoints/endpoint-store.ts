@@ -23,7 +23,10 @@ export interface EndpointStore {
   note(delivery: Pick<Delivery, 'userId' | 'url'>, result: SendResult): Promise<void>;
   /** Reads a user's endpoints: first those that are disabled or failing, then those that were used last. */
   readOwn(userId: string): Promise<EndpointRow[]>;
-  /** Enables an endpoint, which need not be disabled. Returns null if there is no such endpoint. */
+  /**
+   * Enables an endpoint. An endpoint that is not disabled also stops counting as failing. Returns null if there is no
+   * such endpoint.
+   */
   enable(endpointId: string): Promise<EndpointRow | null>;
 }
 
@@ -130,7 +133,7 @@ export function createEndpointStore({ database, log, disableAfterMs }: EndpointS
   };
 }
 
-/** Whether a result shows if the endpoint works. It does not if nothing was sent. */
+/** Whether a result shows if the endpoint works. A result shows nothing about the endpoint if nothing was sent. */
 function isAbout(result: SendResult): boolean {
   return readSigns(result).isBroken !== null;
 }

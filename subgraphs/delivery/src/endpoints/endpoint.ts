@@ -10,7 +10,7 @@ export interface Endpoint {
   origin: string | null;
 }
 
-/** The id of the SMS provider, to which all SMS go. */
+/** The endpoint id of the SMS provider. All SMS have this endpoint. */
 export const smsEndpointId = '00000000-0000-0000-0000-000000000000';
 
 const smsEndpoint: Endpoint = { id: smsEndpointId, userId: null, origin: null };
@@ -23,7 +23,8 @@ export function endpointOf({ userId, url }: { userId: string; url: string | null
 }
 
 /**
- * Returns the origin of a URL: scheme, host and port. A text that is no URL is returned unchanged. Attempts at it fail.
+ * Returns the origin of a URL: scheme, host and port. A text that is no URL is returned unchanged. A callback to such a
+ * text fails with URL_INVALID.
  */
 export function originOf(url: string): string {
   return URL.canParse(url) ? new URL(url).origin : url;

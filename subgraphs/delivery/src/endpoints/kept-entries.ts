@@ -1,6 +1,7 @@
 /**
- * Entries by key, limited in total and per owner. Beyond a limit, the least recently used entry that may be deleted is
- * evicted. The limit per owner ensures that an owner with many entries evicts no entry of another owner.
+ * Entries by key, limited in total and per owner. Beyond a limit, one entry is evicted: the least recently used one for
+ * which `mayDelete` returns true. The limit per owner ensures that an owner with many entries evicts no entry of
+ * another owner.
  */
 export interface KeptEntries<Entry> {
   /** Returns an entry, which becomes the most recently used one. */

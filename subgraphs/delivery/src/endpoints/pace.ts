@@ -26,9 +26,9 @@ export interface Pace {
   allows(running: number): boolean;
   /** Counts an attempt that starts. */
   start(): void;
-  /** Removes an attempt that was not made from the count. */
+  /** Undoes `start`, for an attempt that was not made. */
   takeBack(): void;
-  /** Counts a success. The limit of attempts in progress grows only if `running` attempts have used it up. */
+  /** Counts a success. The limit of attempts in progress grows only if `running` is at least half of it. */
   succeed(running: number): void;
   slowDown(): void;
   /** Allows no attempt for a time. A shorter pause does not end a longer pause. */
@@ -46,7 +46,10 @@ export function createPace({
   let perSecond = maxPerSecond;
   let pausedUntil = Number.NEGATIVE_INFINITY;
   let slowedAt = Number.NEGATIVE_INFINITY;
-  /** A token bucket: the number of attempts that may start now. It holds the attempts of a quarter of a second. */
+  /**
+   * A token bucket: the number of attempts that may start now. It holds at most a quarter of a second's attempts, but
+   * at least one.
+   */
   let tokens = Number.POSITIVE_INFINITY;
   let refilledAt = now();
   /** Number of attempts in the current and in the previous second. */

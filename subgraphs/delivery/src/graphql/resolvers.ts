@@ -89,7 +89,7 @@ export function createResolvers({
   };
 }
 
-/** Returns how many attempts are read. Throws BAD_USER_INPUT if the number is out of range. */
+/** Returns the number of attempts to read. Throws BAD_USER_INPUT if `last` is out of range. */
 function parseCount(last: number | null | undefined): number {
   const count = last ?? defaultAttempts;
   if (count >= 0 && count <= maxAttempts) return count;

@@ -21,7 +21,9 @@ export interface CanaryCalls {
 
 /** The results of the process, as JSON on standard output. */
 export interface CanaryReport {
-  /** Addresses that could not be reached even without the sender. They prove nothing. */
+  /**
+   * Addresses that the process could not reach by a plain connection. For these addresses, `dialled` proves nothing.
+   */
   unreachable: string[];
   /**
    * The addresses to which the sender has made a connection, by how the address was given: literally, by name or by
@@ -112,7 +114,7 @@ const found: Record<string, string[]> = {};
   for (const { address, name } of rebound) names.addresses.set(name, [address]);
   for (const { name } of rebound) {
     const asked = () => names.questions.filter((question) => question.endsWith(` ${name}`)).length;
-    // The resolved address is cached for a second.
+    // The resolver caches the first address for a second. The loop ends when the resolver has sent another DNS query.
     for (const before = asked(); asked() === before; await sleep(20)) await resolver.resolve(name);
     await call('name after it is rebound', name);
   }

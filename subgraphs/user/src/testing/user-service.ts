@@ -18,7 +18,7 @@ export async function startTestUserService({
   environment,
 }: {
   keyValue?: Partial<KeyValue>;
-  /** Returns methods of the database to replace. */
+  /** Returns the methods that replace methods of the database. */
   changeDatabase?: (database: Database) => Partial<Database>;
   environment?: Environment;
 } = {}) {

@@ -103,8 +103,8 @@ export async function startTestVoucherService({
       await consumed();
     },
     /**
-     * Publishes that the provider has acknowledged a request. The service may handle it before or after an outcome,
-     * because another consumer reads this topic.
+     * Publishes that the provider has acknowledged a request. The service may handle this message before or after the
+     * request's outcome, because separate consumers read the two topics.
      */
     acknowledge: (value: Pick<RequestAcknowledged, 'requestId' | 'askedAt' | 'acknowledgedAt'>) =>
       harness.publish(schemaTopics.requestAcknowledged, {

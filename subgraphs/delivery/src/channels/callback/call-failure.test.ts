@@ -139,7 +139,7 @@ describe('name servers', () => {
   it.each([
     ['is silent', null],
     ['does not exist', undefined],
-    // Regression: such a name crashed the process.
+    // Regression: a name that has only an alias crashed the process.
     ['has an alias only', ['alias.example.com']],
   ])('name servers: a single name that %s is a failed attempt', async (_what, addresses) => {
     await using dns = await startDnsServer();

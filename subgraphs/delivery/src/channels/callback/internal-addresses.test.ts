@@ -49,7 +49,7 @@ it.runIf(process.platform === 'linux' && process.getuid?.() === 0).each([
       hosts: ['0.0.0.0', '[::]', '0', '0x0a090807', '167840775', '012.9.8.7', '10.591879', '[::ffff:0a09:0807]'],
       allowed,
     });
-    // The process notices a connection to any of the addresses.
+    // A plain connection reaches every address. So the sender has refused each address that it did not dial.
     expect(report.unreachable).toEqual([]);
     expect(report.dialled).toEqual({
       host: [],

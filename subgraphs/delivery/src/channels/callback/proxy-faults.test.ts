@@ -74,8 +74,8 @@ async function setUp(onHead: (socket: Socket, head: string) => void, { timeoutMs
 }
 
 describe('proxy: no attempt', () => {
-  // Regression: while our proxy was silent or broken, the attempts at all receivers failed. A silent proxy kept
-  // connections for five minutes.
+  // Regression: while our proxy was silent or broken, attempts at any receiver were counted as failed. A connection to
+  // a silent proxy stayed open for five minutes.
   it.each<[string, (socket: Socket) => void]>([
     ['is silent', () => {}],
     ['closes the connection', (socket) => socket.end()],
@@ -114,8 +114,8 @@ it('proxy: has to prove its own name, for any receiver', async () => {
 });
 
 describe('proxy: failed attempt', () => {
-  // A proxy that cannot reach a receiver may be silent, or close the connection. It still responds to requests for
-  // itself.
+  // If a proxy can not reach a receiver, it may ignore the request for a tunnel, or close the connection. Such a proxy
+  // still responds to requests without a tunnel. So the attempt has failed because of the receiver.
   it.each<[string, (socket: Socket) => void, string]>([
     ['is silent', () => {}, 'TIMEOUT'],
     ['closes the connection', (socket) => socket.end(), 'UNREACHABLE'],
@@ -129,7 +129,7 @@ describe('proxy: failed attempt', () => {
     for (const url of urls) expect(await ctx.send(url)).toMatchObject({ outcome: 'failed', error });
   });
 
-  // Regression: undici reconnected to such a receiver thousands of times within an attempt.
+  // Regression: undici reconnected thousands of times within one attempt, if the receiver sent data before the request.
   it('proxy: a receiver that speaks first gets one connection, and the attempt fails', async () => {
     await using ctx = await setUp((socket) => void socket.write(`${established}220 mail.example.com\r\n`));
     for (const url of urls) expect(await ctx.send(url)).toEqual(failed('RESPONSE_INVALID'));

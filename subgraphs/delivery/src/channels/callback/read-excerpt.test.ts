@@ -3,7 +3,7 @@ import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { readExcerpt } from './read-excerpt.ts';
 
-/** Creates a body in chunks of a kibibyte that counts the chunks that were read. */
+/** Creates a body in chunks of 1,024 bytes, and counts the bytes that were read. */
 function bodyOf(bytes: Buffer) {
   const read = { bytes: 0 };
   const chunks = function* () {

@@ -2,8 +2,8 @@ import { pipeline, type Readable } from 'node:stream';
 import { createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
 
 /**
- * Limit of the bytes that are read from a body, before and after decompression. A connection can be reused only if its
- * body was read to the end.
+ * Limit of the bytes that are read from a body, before and after decompression. More bytes are read than the excerpt
+ * needs, because a connection is reused only if its response was read to the end.
  */
 const readLimitBytes = 65_536;
 /** Length of the excerpt, in bytes. */

@@ -106,7 +106,8 @@ export function createCallbackSecrets({
           .update(callbackSecret)
           .set({ signsUntil: new Date(now + oldSecretSignsMs) })
           .where(and(eq(callbackSecret.userId, userId), isNull(callbackSecret.signsUntil)));
-        // The latest former secrets stay, up to the limit of secrets that sign.
+        // Former secrets that no longer sign are deleted. At most `maxSigning - 1` of the others stay, because the new
+        // secret also signs.
         const former = await tx
           .select({ id: callbackSecret.id, signsUntil: callbackSecret.signsUntil })
           .from(callbackSecret)

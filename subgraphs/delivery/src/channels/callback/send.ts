@@ -39,8 +39,8 @@ export interface CallbackSenderOptions {
   /** The service's signing keys. */
   keys: Pick<SigningKeys, 'signing'>;
   /**
-   * URL of a proxy through which all calls go, in tunnels (CONNECT). The proxy resolves the names, so that only the
-   * proxy can refuse internal addresses. Default: none.
+   * URL of a proxy through which all calls go, in tunnels (CONNECT). The proxy resolves the names. So only the proxy
+   * can refuse a name that leads to an internal address. Default: none.
    */
   proxyUrl?: string | undefined;
   log: Log;
@@ -56,8 +56,8 @@ const ownFaultRetryMs = 30_000;
 const maxKeys = 4;
 
 /**
- * An idle connection is closed after this time, even if the receiver's header `keep-alive` allows more. A user may have
- * many receivers.
+ * An idle connection is closed after this time, even if the receiver's header `keep-alive` allows more. Otherwise a
+ * user with many receivers could use up the file descriptors of the process.
  */
 const idleMs = 4_000;
 
@@ -121,7 +121,7 @@ export function createCallbackSender({
           method: 'POST',
           dispatcher: agent,
           signal,
-          // Informational responses do not end the wait for the response, so that their number is limited.
+          // A receiver could send informational responses (1xx) endlessly. So their number is limited.
           onInfo() {
             informational += 1;
             if (informational > maxInformational) flood.abort();

@@ -8,9 +8,12 @@ type Recipient = Pick<Delivery, 'phoneNumber' | 'userId'>;
 export interface SmsLimits {
   /** Counts an SMS. Over the limit it counts nothing, and throws CodedError RATE_LIMITED with `retryAfterSeconds`. */
   count(recipient: Recipient): Promise<void>;
-  /** Removes an SMS that was not sent from the counts. */
+  /** Undoes `count`, for an SMS that was not sent. */
   takeBack(recipient: Recipient): Promise<void>;
-  /** Throws as `count` does, but counts nothing. A redelivered SMS is counted only when its attempt is made. */
+  /**
+   * Throws as `count` does, but counts nothing. `redeliver` checks the limits first, because a redelivered SMS is
+   * counted only when its attempt is made.
+   */
   check(recipient: Recipient): Promise<void>;
 }
 

@@ -4,8 +4,8 @@ import { limitedForMs, type SmsLimits } from './limits.ts';
 import type { SmsSender } from './sms.ts';
 
 /**
- * Makes one attempt to send a delivery by SMS. The first attempt counts for the rate limits. Over a limit, the SMS
- * waits until the limit allows it, and waiting does not count as an attempt.
+ * Makes one attempt to send a delivery by SMS. Only the first attempt, and the first of a redelivery, counts against
+ * the rate limits. Over a limit, the SMS waits until the limit allows it. Waiting does not count as an attempt.
  */
 export async function sendSms(
   delivery: Delivery,

@@ -144,8 +144,8 @@ describe('twilio', () => {
   });
 
   it('twilio: an attempt leaves nothing in memory', async () => {
-    // Regression: each attempt left a listener on a signal that depends on `stop`. So it stayed in memory until the
-    // service stopped.
+    // Regression: each attempt left a listener on its own signal, which depends on `stop`. So the attempt's signal
+    // stayed in memory until the service stopped.
     await using ctx = await setUp();
     const stop = new AbortController();
     const any = AbortSignal.any;
@@ -223,7 +223,7 @@ describe('twilio that misbehaves', () => {
     });
     expect(await ctx.sender.send(smsTo(), never)).toEqual(delivered(null));
     await closed.promise;
-    // The server could write the bytes that were read, and fill the buffers of both sockets.
+    // The server can write more than the 64 kB that are read, because it also fills the buffers of both sockets.
     expect(written).toBeLessThan(10_000_000);
   });
 
