@@ -35,7 +35,7 @@ export function createRequestChanges({ topics, jobs }: { topics: Topics; jobs: J
     await topics.publishAll(tx, schemaTopics.requestFailed, failed, options);
   };
 
-  /** Settles those of the requests that are WAITING. Returns for each whether it was settled. */
+  /** Settles the requests that are still WAITING. Returns, for each request, whether it was settled. */
   const settleAll = async (
     tx: Transaction,
     settlements: readonly { request: PendingRequest; code: ProviderCode }[],

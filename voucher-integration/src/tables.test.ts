@@ -14,7 +14,7 @@ async function setUp() {
   return {
     ...engines,
     store: createStore(engines),
-    /** Adds settled requests. Two of five have challenges, named c1, c2 and so on. */
+    /** Adds settled requests. Two of every five have challenges, named c1, c2 and so on. */
     async fill(count: number) {
       await query.execute(sql`
         insert into integration.provider_request

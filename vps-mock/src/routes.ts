@@ -62,7 +62,9 @@ export function addRequestRoute(app: FastifyInstance, options: RoutesOptions): v
   });
 }
 
-/** Applies a fault that needs no order. For any other fault it sends no response, and returns false. */
+/**
+ * Applies a fault that needs no order, and returns true. For any other fault it sends no response, and returns false.
+ */
 function failsAtOnce(fault: Fault | undefined, reply: FastifyReply): boolean {
   switch (fault) {
     case 'error':

@@ -23,7 +23,7 @@ export interface VpsMockOptions {
   /** The behaviour of the provider. Default: `mixed`. */
   profile?: ProfileName;
   seed?: string;
-  /** Instructions for the first responses, as by `POST /control/next`. */
+  /** Instructions for the first responses, as `POST /control/next` adds them. */
   faults?: Next[];
   /** File that keeps the orders over a restart. Default: none, in memory only. */
   stateFile?: string;

@@ -7,8 +7,8 @@ export interface Waits extends Disposable {
 }
 
 /**
- * Creates timers for many thousand orders. It uses no AbortSignal, because with many listeners it is slow to add or
- * remove one.
+ * Creates timers for many thousand orders. The timers share no AbortSignal, because adding and removing listeners is
+ * slow if a signal has many.
  */
 export function createWaits(clock: Clock): Waits {
   const pending = new Set<() => void>();

@@ -59,8 +59,7 @@ export interface AcceptedResult {
 }
 
 /**
- * Nothing was sent, and the receiver did not cause this. The attempt is not stored or counted, and is repeated after
- * `delayMs`.
+ * Nothing was sent, by no fault of the receiver. The attempt is not stored or counted, and is repeated after `delayMs`.
  */
 export interface PostponedResult {
   outcome: 'postponed';
@@ -69,7 +68,7 @@ export interface PostponedResult {
   delayMs: number;
 }
 
-/** Why an attempt was postponed. Only the log has this reason. */
+/** Why an attempt was postponed. This reason is only logged, and clients do not see it. */
 export type PostponeReason =
   | 'CALLBACKS_UNAVAILABLE'
   | 'QUEUE_CHANGED'

@@ -23,7 +23,7 @@ import { z } from 'zod';
 import { requireSms, smsSettings } from './channels/sms/settings.ts';
 import { endpointSettings } from './endpoints/settings.ts';
 
-/** Settings of the delivery subgraph. Schemas that include them also need the check `requireSms`. */
+/** Settings of the delivery subgraph. A schema that includes these settings also needs the check `requireSms`. */
 export const deliverySettings = z.object({
   ...commonSettings,
   PORT: port(8093).describe('Port to listen on'),

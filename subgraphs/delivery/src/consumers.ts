@@ -9,8 +9,8 @@ import type { CallbackTargets } from './request-targets.ts';
 export const group = 'delivery';
 
 /**
- * Consumes voucher requests, whose callbackUrl it stores, and their outcomes (a code or a failure), which it delivers.
- * An outcome counts as consumed once its deliveries are stored, before they are sent.
+ * Consumes voucher requests, and stores their callbackUrl. Also consumes the outcomes of requests (a code or a
+ * failure), and delivers them. An outcome counts as consumed once its deliveries are stored, before they are sent.
  *
  * @param stage the stage of the shutdown in which the consumers stop
  */

@@ -19,7 +19,7 @@ export interface DeliveryLimits {
   sms: SmsLimits;
 }
 
-/** Creates the limits. While the key-value store is unavailable nothing is counted. */
+/** Creates the limits. While the key-value store is unavailable, nothing is counted or refused. */
 export function createDeliveryLimits({
   config,
   keyValue,

@@ -11,7 +11,7 @@ import { secretsSettings } from '@voucher-gateway/platform/secrets/settings';
 import { defaultAudience, defaultIssuer } from '@voucher-gateway/schema/session';
 import { z } from 'zod';
 
-/** A check of two settings, for `refine`. */
+/** Arguments for the method `refine` of a zod schema. */
 export const idleWithinMax = [
   (settings: { SESSION_IDLE: number; SESSION_MAX: number }) => settings.SESSION_IDLE <= settings.SESSION_MAX,
   { message: 'SESSION_IDLE must not be longer than SESSION_MAX' },

@@ -32,8 +32,8 @@ export interface PasswordsOptions {
 }
 
 /**
- * Creates the hashing of passwords by argon2id, with a bounded queue. Each hash takes 19 MiB, and at least 30 ms of a
- * CPU core.
+ * Creates functions that hash and verify passwords by argon2id, with a bounded queue. Each hash takes 19 MiB, and at
+ * least 30 ms of a CPU core.
  */
 export async function createPasswords({
   concurrency = 2,

@@ -57,8 +57,8 @@ describe('signUp', () => {
     expect((await ctx.signUp()).errors).toBeUndefined();
   });
 
-  // Regression: the client got an error although its user was stored. Its retry was refused, because the name was
-  // taken.
+  // Regression: the client got an error although its user was stored. The client's retry was refused, because the name
+  // was taken.
   it.each([
     ['was committed', true],
     ['was rolled back', false],

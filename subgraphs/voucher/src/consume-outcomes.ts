@@ -73,8 +73,8 @@ export async function consumeOutcomes({
 }
 
 /**
- * Stores a batch of vouchers. The batch has at most one per phone number, because the consumer handles messages of a
- * phone number one after another.
+ * Stores a batch of vouchers. The batch has at most one voucher per phone number, because the consumer handles messages
+ * of a phone number one after another.
  */
 async function storeVouchers(tx: Transaction, outcomes: readonly ReceiveCode[]): Promise<void> {
   // During a rebalance two processes may append to the same feed. The feeds are locked in order, so that two batches
@@ -120,8 +120,8 @@ async function storeVouchers(tx: Transaction, outcomes: readonly ReceiveCode[]):
     .set({
       status: 'FULFILLED',
       endedAt: sql`input.ended_at`,
-      // An older version of voucher-integration publishes outcomes without these times. Then the times of the
-      // acknowledgement stay.
+      // An older version of voucher-integration publishes outcomes without these times. In that case the times of the
+      // acknowledgement are kept.
       askedAt: sql`coalesce(input.asked_at, ${voucherRequest.askedAt})`,
       acknowledgedAt: sql`coalesce(input.acknowledged_at, ${voucherRequest.acknowledgedAt})`,
       storedAt: sql`coalesce(${voucherRequest.storedAt}, clock_timestamp())`,
@@ -153,8 +153,8 @@ async function storeFailure(
 }
 
 /**
- * Stores the offset at which the consumer group starts a partition, even if it is lower than before. A position that is
- * too low is safe, because duplicates are dropped. If it were too high, messages would be lost.
+ * Stores the offset at which the consumer group starts a partition, even if it is lower than the stored one. A position
+ * that is too low is safe, because duplicates are dropped. With a position that is too high, messages would be lost.
  */
 async function resetPosition(query: Queryable, topic: string, partition: number, position: number): Promise<void> {
   await query

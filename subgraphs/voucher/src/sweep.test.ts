@@ -68,7 +68,7 @@ describe('sweep', () => {
   });
 
   it('sweep: publishes while the deletion of keys fails', async () => {
-    // Regression: expired keys were deleted in the same transaction. If that failed, nothing was published.
+    // Regression: expired keys were deleted in the same transaction. If the deletion failed, nothing was published.
     await using ctx = await setUp();
     await ctx.addRequests(1, { ageMs: giveUpAfterMs + 300_001 });
     await ctx.query.execute(sql`

@@ -9,7 +9,7 @@ import { and, asc, lte, sql } from 'drizzle-orm';
 import { requestCodeOf } from './request-row.ts';
 import { voucherRequest } from './tables.ts';
 
-/** Added to GIVE_UP_AFTER, so that no request is published again while its outcome may still be in the topic. */
+/** Added to GIVE_UP_AFTER, so that no request is published again while its outcome may still be unread in the topic. */
 const marginMs = 300_000;
 const everyMs = 60_000;
 const batchSize = 500;

@@ -123,7 +123,7 @@ function logResult(log: Log, fields: object, result: FinishedAttempt['result'], 
 
 /**
  * Whether a callback is in the queue of SMS. The previous version stored callbacks there, where they delay SMS. Storing
- * any result of the callback moves it to the queue of its endpoint.
+ * any result moves the callback to the queue of its own endpoint.
  */
 function isMisfiled({ endpointId, url }: Delivery): boolean {
   return endpointId === smsEndpointId && url !== null;

@@ -21,10 +21,7 @@ export interface BacklogOptions {
   log: Log;
 }
 
-/**
- * Interval of reads from the database. A due delivery waits at most this long until it is found, if its endpoint has
- * capacity.
- */
+/** Interval of reads from the database. A due delivery whose endpoint has capacity is found within this time. */
 const pollMs = 500;
 /** Interval of reads while due deliveries wait for capacity. */
 const blockedPollMs = 50;
@@ -140,8 +137,8 @@ export function startBacklog({ queues, admission, start, log }: BacklogOptions):
 }
 
 /**
- * Requests permits for due deliveries, one per endpoint in each pass. Returns the permits by endpoint, in the order of
- * each endpoint's first permit.
+ * Requests permits for due deliveries in passes. Each pass requests one permit per endpoint. Returns the permits by
+ * endpoint, in the order of each endpoint's first permit.
  */
 function admitInTurn(due: readonly DueDeliveries[], admission: Pick<Admission, 'tryAdmit'>): Map<string, Permit[]> {
   const permits = new Map<string, Permit[]>();

@@ -10,8 +10,8 @@ import type { FinishedAttempt } from './delivery-states.ts';
 export type NewDelivery = PlannedDelivery & { begin: boolean };
 
 /**
- * Stores planned deliveries: as failed if their endpoint is disabled, and as `running` with `begin`. A delivery is
- * skipped if its request already has one over the same channel.
+ * Stores planned deliveries. A delivery is stored as failed if its endpoint is disabled. Otherwise a delivery with
+ * `begin` is stored as `running`. A delivery is skipped if its request already has one over the same channel.
  *
  * @returns the rows that were stored
  */

@@ -45,7 +45,7 @@ export function changesAfter(
   }
 }
 
-/** The changes of a delivery that has ended. */
+/** The fields that change when a delivery ends. */
 export const ended = { running: false, acceptedTurn: null, nextAttemptAt: null } as const;
 
 /** Returns the changes after a failed attempt. */
@@ -58,7 +58,7 @@ export function retryOrFail(
   return delayMs === null ? { status: 'FAILED', failures, ...ended } : { failures, ...dueAt(nowMs + delayMs) };
 }
 
-/** Returns a delivery that begins its retry schedule again. */
+/** Returns the delivery as due now, at the beginning of its retry schedule. */
 export function restart(row: Delivery, nowMs: number): Delivery {
   return { ...row, status: 'PENDING', ...dueAt(nowMs), failures: 0, round: row.round + 1 };
 }

@@ -19,19 +19,18 @@ import { deleteOldAttempts } from './old-attempts.ts';
  * The deliveries and their attempts.
  *
  * A delivery is PENDING until a receiver has accepted it (DELIVERED), or the retry schedule has ended (FAILED). Without
- * a configured provider, an SMS becomes SIMULATED. A PENDING delivery has one time, `nextAttemptAt`, and is in one of
- * three states:
+ * a configured provider, an SMS becomes SIMULATED. A PENDING delivery has a time, `nextAttemptAt`. The meaning of this
+ * time depends on the delivery's state:
  *
- * - not `running`: the next attempt is due at that time;
- * - `running`: an attempt is in progress, and the time is the end of its lease. If no result is stored by that time,
- *   the process has died, and the next attempt is due.
- *
+ * - not `running`: the next attempt is due at this time.
+ * - `running`: an attempt is in progress, and its lease ends at this time. If no result is stored by then, the process
+ *   has died, and the next attempt is due.
  * - accepted (`acceptedTurn` is set): an SMS provider has accepted the SMS, and its report ends the delivery
- *   (`reports.ts`). If there is no report by that time, the acceptance counts as delivery.
+ *   (`reports.ts`). If there is no report by this time, the acceptance counts as delivery.
  *
  * `due-deliveries.ts` ends expired leases and finds due deliveries. To start an attempt, it sets `nextAttemptAt` to the
- * end of a lease, and skips rows that another process has locked. Therefore a delivery never has two attempts at the
- * same time, in any number of processes, and no delivery is forgotten.
+ * end of a lease, and skips rows that another process has locked. So a delivery never has two attempts at the same
+ * time, in any number of processes. If a process dies, the end of the lease makes its deliveries due again.
  */
 export interface DeliveryStore {
   /**
@@ -41,7 +40,7 @@ export interface DeliveryStore {
    * @returns the deliveries that were stored
    */
   record(planned: readonly NewDelivery[]): Promise<Delivery[]>;
-  /** Stores an attempt and the delivery's next state, which it returns. */
+  /** Stores an attempt, and the next state of its delivery. Returns the delivery. */
   settle(finished: FinishedAttempt): Promise<Delivery>;
   /**
    * Makes a user's own delivery due, unless an attempt is in progress. Returns null if the user has no such delivery.
@@ -64,7 +63,7 @@ export function createDeliveryStore({
   /** Duration of a lease, in milliseconds: after this time an attempt has ended, or its process has died. */
   leaseMs: number;
 }): DeliveryStore {
-  /** Stores attempts, and the next states of their deliveries, which it returns. */
+  /** Stores attempts, and the next states of their deliveries. Returns the deliveries. */
   const settleAll = async (tx: Transaction, attempts: readonly FinishedAttempt[]): Promise<Delivery[]> => {
     const before = await lockRows(
       tx,

@@ -15,7 +15,8 @@ import type { DeliveryQueues } from './due-deliveries.ts';
 /** Stores deliveries, and starts their attempts. */
 export interface Dispatcher extends AsyncDisposable {
   /**
-   * Stores deliveries and starts their first attempts, if there is capacity. Resolves once the deliveries are stored.
+   * Stores deliveries, and starts as many of their first attempts as there is capacity for. Resolves once the
+   * deliveries are stored.
    */
   deliver(planned: readonly PlannedDelivery[]): Promise<void>;
   /** Restarts a user's own delivery. Returns null if the user has no such delivery. */
@@ -36,7 +37,7 @@ export interface DispatcherOptions {
   database: Pick<Database, 'now'>;
   clock: Clock;
   log: Log;
-  /** Time for running attempts to end on disposal, in milliseconds of the system clock. Default: 1.5 s. */
+  /** On disposal, attempts in progress have this time to end, in milliseconds of the system clock. Default: 1.5 s. */
   drainMs?: number;
 }
 

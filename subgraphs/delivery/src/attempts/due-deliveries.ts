@@ -23,9 +23,9 @@ export interface DuePage {
   last: string | null;
 }
 
-/** The queues of waiting deliveries, one per endpoint. They are rows of the table `delivery`. */
+/** The queues of waiting deliveries, one per endpoint. A waiting delivery is a row of the table `delivery`. */
 export interface DeliveryQueues {
-  /** Makes deliveries due again if their lease has ended, because their process has died. */
+  /** Makes a delivery due again if its lease has ended without a result, because the process has died. */
   releaseExpired(): Promise<void>;
   /**
    * Reads the next endpoints with waiting deliveries. The cost depends on the number of endpoints, and not on the

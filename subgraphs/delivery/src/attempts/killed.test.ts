@@ -45,7 +45,7 @@ beforeAll(async () => {
 });
 afterAll(() => resources.disposeAsync());
 
-/** Stores the messages of a request and its code, which are not consumed yet. */
+/** Stores two messages that are not consumed yet: a request, and its code. */
 async function storeRequestWithCode(folder: string) {
   await using engines = await openEngines(folder);
   const service = await killedService.start(engines);
@@ -57,7 +57,10 @@ async function storeRequestWithCode(folder: string) {
   });
 }
 
-/** Starts the service in a process on the folder. Returns the kill points that the process reached. */
+/**
+ * Starts the service in a process of its own, with `folder` as its data folder. Returns the kill points that the
+ * process reached.
+ */
 async function runKilled(folder: string): Promise<string[]> {
   const child = spawn(process.execPath, [main], {
     env: { ...process.env, DATA_DIR: folder, COPIES: copies },

@@ -32,7 +32,7 @@ it('fair turns: a user with thousands of slow endpoints does not delay others', 
       releaseExpired: async () => {},
       async readDue(after) {
         turns += 1;
-        // One of the user's attempts ends per turn.
+        // One of ann's attempts ends per turn.
         running.shift()?.release(failed('TIMEOUT'));
         const page = [...waiting.values()].filter(({ endpointId }) => after === null || endpointId > after);
         const last = page.length < pageSize ? null : (page[pageSize - 1]?.endpointId ?? null);
@@ -56,7 +56,7 @@ it('fair turns: a user with thousands of slow endpoints does not delay others', 
     },
     log: silentLog,
   });
-  // Each turn reads one page, so that the other user is served after few turns.
+  // Each turn reads one page. So the other user, ben, is served after few turns.
   expect(await served.promise).toBeLessThanOrEqual(6);
   for (const permit of running) permit.release(null);
 }, 20_000);

@@ -146,7 +146,8 @@ describe('recoverDeliveries', () => {
 type Harness = Awaited<ReturnType<typeof openDeliveryHarness>>;
 
 /**
- * Stores failed callbacks without attempts, created at `start` and at intervals of a millisecond. Returns their ids.
+ * Stores failed callbacks without attempts. The first was created at `start`, and each further one a millisecond later.
+ * Returns their ids.
  */
 async function insertDeliveries(
   { engines: { database } }: Pick<Harness, 'engines'>,

@@ -21,9 +21,9 @@ type Recovery = typeof recovery.$inferSelect;
 /** Restarts failed deliveries, until disposed. */
 export interface Recoveries extends AsyncDisposable {
   /**
-   * Restarts the failed deliveries of a user that were created since `since`. The first batch, the oldest deliveries,
-   * is restarted at once, and further batches in the background. A user has one recovery at a time, which a second call
-   * extends.
+   * Restarts the failed deliveries of a user that were created since `since`. The oldest deliveries are restarted at
+   * once, as the first batch. Further batches follow in the background. A user has one recovery at a time. A second
+   * call extends it.
    * @returns number of failed deliveries that are restarted
    */
   begin(userId: string, since: Date): Promise<number>;
@@ -162,8 +162,8 @@ async function restart(tx: Transaction, ids: readonly string[], nowMs: number): 
 }
 
 /**
- * Returns the condition for a user's failed deliveries, which fits the index `delivery_failed`. Deliveries to disabled
- * endpoints are excluded.
+ * Returns the SQL condition for a user's failed deliveries, for which PostgreSQL can use the index `delivery_failed`.
+ * Deliveries to disabled endpoints are excluded.
  */
 function failedOf(userId: string) {
   return and(

@@ -7,10 +7,10 @@ import { ended, retryOrFail } from './delivery-states.ts';
 /**
  * Applies an SMS provider's reports to deliveries.
  *
- * - `delivered`, about any attempt, ends the delivery, because the phone has the code. It also corrects a failed
- *   delivery.
- * - `undelivered` makes the attempt fail, and the delivery is retried by its schedule. It counts only for the current
- *   attempt, while that attempt is in progress or accepted.
+ * - `delivered` ends the delivery, because the phone has the code. The report may be about any attempt. It also turns a
+ *   failed delivery into a delivered one.
+ * - `undelivered` makes the attempt fail, and the delivery is retried by its schedule. The report is ignored unless the
+ *   attempt is the current one, and is in progress or accepted.
  */
 export function createSmsReports({
   database,

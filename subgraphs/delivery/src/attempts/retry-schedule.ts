@@ -1,4 +1,7 @@
-/** A delay is changed by up to this fraction at random, to spread the retries of simultaneous failures. */
+/**
+ * Each delay is lengthened or shortened at random, by up to this fraction. This spreads the retries of simultaneous
+ * failures.
+ */
 const jitter = 0.2;
 
 export interface RetryInput {

@@ -14,7 +14,10 @@ export type SigningSecrets = readonly string[];
 export type Send = (delivery: Delivery, stop: AbortSignal, secrets?: Promise<SigningSecrets>) => Promise<SendResult>;
 
 export interface Channels {
-  /** Reads the secrets that an attempt needs. For a first attempt, they are read while the delivery is being stored. */
+  /**
+   * Reads the secrets that an attempt needs. For a first attempt, the secrets are read while the delivery is being
+   * stored.
+   */
   prefetch(planned: Pick<Delivery, 'channel' | 'userId'>): Promise<SigningSecrets>;
   send: Send;
 }
@@ -46,8 +49,8 @@ export function createChannels({
     const { id, channel, url, body, nextAttemptAt } = delivery;
     const signing = await prefetched.catch(withoutSecrets);
     if ('outcome' in signing) return signing;
-    // The lease has ended, because the process was suspended or the database was slow. Another process makes the
-    // attempt now.
+    // If the lease has ended, the process was suspended or the database was slow. Another process may already make the
+    // attempt.
     if (nextAttemptAt !== null && nextAttemptAt.getTime() <= now())
       throw new Error('the lease ended before the attempt');
     switch (channel) {

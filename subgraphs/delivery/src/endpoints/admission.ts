@@ -64,7 +64,8 @@ interface EndpointState {
 }
 
 /**
- * Limit of endpoints, and of users, whose state is kept in memory. Beyond it, the least recently used state is evicted.
+ * Limit of endpoints, and of users, whose state is kept in memory. Above the limit, the least recently used state is
+ * evicted.
  */
 const maxKept = 10_000;
 /** Limit of endpoints per user whose state is kept. */

@@ -35,8 +35,8 @@ export function createDisabling({
 }
 
 /**
- * Disables an endpoint that has been failing since `before`. Returns the number of notices; null if the endpoint has
- * not been failing since then.
+ * Disables an endpoint that has been failing since `before`. Returns the number of notices. Returns null, and changes
+ * nothing, if the endpoint has not been failing for so long.
  */
 async function disable(tx: Transaction, id: string, { before, now }: { before: Date; now: Date }) {
   const [row] = await tx

@@ -47,7 +47,10 @@ const noteEveryMs = 60_000;
  * statements.
  */
 const successHoldsMs = 1_000;
-/** Limit of endpoints whose last stored result is remembered, so that few results are written. */
+/**
+ * Limit of endpoints whose last stored result is remembered. A result that is the same as the remembered one need not
+ * be stored.
+ */
 const maxRemembered = 10_000;
 /** Limit of the endpoints that a user can see. */
 const maxListed = 100;
@@ -76,7 +79,7 @@ export function createEndpointStore({ database, log, disableAfterMs }: EndpointS
             usedAt: sql`excluded.used_at`,
             lastSuccessAt: sql`coalesce(excluded.last_success_at, ${endpoint.lastSuccessAt})`,
             lastFailureAt: sql`coalesce(excluded.last_failure_at, ${endpoint.lastFailureAt})`,
-            // A disabled endpoint keeps this time, even if an attempt that started earlier succeeds now.
+            // A disabled endpoint keeps `failingSince`, even if an attempt that started earlier succeeds now.
             failingSince: sql`case when excluded.failing_since is not null or ${endpoint.disabledAt} is not null
               then coalesce(${endpoint.failingSince}, excluded.failing_since) end`,
           },

@@ -36,7 +36,7 @@ describe('isolation', () => {
     await expect.poll(() => hanging.map(({ calls }) => calls.length)).toEqual(hanging.map(() => 3));
     const sent = await Promise.all(working.map(({ url }) => callBack(harness, url, { count: 8 })));
     await expect.poll(() => statuses(harness, sent.flat())).toEqual(sent.flat().map(() => 'DELIVERED'));
-    // Each hanging receiver has got three callbacks. Further ones wait in the database, without an attempt.
+    // Each hanging receiver has got three callbacks. Further callbacks to it wait in the database, without an attempt.
     expect(hanging.map(({ calls }) => calls.length)).toEqual(hanging.map(() => 3));
     for (const request of stuck[0] ?? [])
       expect(await harness.deliveries(request)).toMatchObject([{ status: 'PENDING', attempts: [] }]);

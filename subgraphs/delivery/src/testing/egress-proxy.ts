@@ -5,10 +5,7 @@ import { type AddressInfo, connect } from 'node:net';
 /** An HTTP proxy on loopback. All its tunnels lead to one receiver. Use it with `await using`. */
 export interface EgressProxy extends AsyncDisposable {
   readonly url: string;
-  /**
-   * The targets of all tunnels so far, such as `receiver.example.com:443`. For a request without a tunnel, it contains
-   * the request's URL.
-   */
+  /** The targets of all tunnels so far, such as `receiver.example.com:443`. A request without a tunnel adds its URL. */
   readonly targets: readonly string[];
   /** The header `proxy-authorization` of each request for a tunnel. */
   readonly credentials: readonly (string | undefined)[];

@@ -149,8 +149,8 @@ describe('name servers', () => {
     expect(ctx.log.text).not.toContain('CALLBACKS_UNAVAILABLE');
   });
 
-  // Regression: c-ares reported that the name server that was down refused the connection. This looked as if the
-  // receiver had refused it.
+  // Regression: for a name server that was down, c-ares reported a refused connection. This looked as if the receiver
+  // had refused the connection.
   it('name servers: a silent name while one of two is away is a failed attempt', async () => {
     await using dns = await startDnsServer();
     const away = await startDnsServer();

@@ -8,7 +8,7 @@ import { attemptErrorOf } from './error-codes.ts';
  */
 export type CallFailure = { result: FailedResult } | { fault: string };
 
-/** Reads the error of a call. */
+/** Returns who is at fault for the error of a call: the receiver, or our side. */
 export function readCallFailure(error: unknown): CallFailure {
   const code = errorCode(error);
   if (code === 'EMFILE' || code === 'ENFILE') return { fault: 'No more files can be opened.' };
@@ -19,8 +19,8 @@ export function readCallFailure(error: unknown): CallFailure {
 }
 
 /**
- * Whether a DNS query caused an error. Its code is not enough to tell, because DNS queries and connections share some
- * codes.
+ * Whether an error was caused by a DNS query. The error's code does not show this, because DNS queries and connections
+ * share some codes.
  */
 function isOfLookup(error: unknown): boolean {
   const { syscall } = error as { syscall?: unknown };

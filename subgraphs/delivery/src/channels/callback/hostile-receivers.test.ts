@@ -35,7 +35,7 @@ const results: Readonly<Record<string, SendResult>> = {
   'answers more than it said': delivered(200, 'x'),
   'answers a bomb of gzip': httpError(500, '\u{fffd}'.repeat(1_024)),
   'answers a bomb of brotli': httpError(500, '\u{fffd}'.repeat(1_024)),
-  // Only one layer is decompressed, because only people read the excerpt.
+  // Only people read the excerpt. So only the outer layer of gzip is decompressed.
   'answers gzip in gzip': httpError(500, expect.stringContaining('\u{fffd}')),
   'answers a body that is not the gzip it says': httpError(500),
   'answers a body of NUL and invalid UTF-8': httpError(500, 'a\u{fffd}b\u{fffd}c'),

@@ -12,13 +12,14 @@ const decoders = { gzip: createGunzip, 'x-gzip': createGunzip, deflate: createIn
 
 /**
  * Reads a response's body up to a limit, and returns its beginning as text, without NUL characters. If the body is
- * longer, its connection is closed. After an error of the body, the excerpt has what was read before.
+ * longer than the limit, its connection is closed. After an error while reading, the excerpt has what was read before
+ * the error.
  */
 export async function readExcerpt(body: Readable, contentEncoding: string | undefined): Promise<string> {
   // The listener is needed, because a body that is not read to its end emits an error.
   body.on('error', () => {});
   const decoder = decoders[(contentEncoding ?? '').trim().toLowerCase() as keyof typeof decoders]?.();
-  // The callback ignores errors, because reading the decoded body reports them.
+  // The callback ignores errors, because the loop below also gets them.
   const source: Readable = decoder ? pipeline(limited(body), decoder, () => {}) : body;
   const kept: Buffer[] = [];
   let bytes = 0;

@@ -90,8 +90,8 @@ export function createCallbackSender({
     // While HTTP/2 is allowed, undici's calls to one receiver wait for the first TLS handshake.
     allowH2: false,
   };
-  // URLs without TLS also use a tunnel. Otherwise the proxy's own responses, such as 407, would look like responses of
-  // the receiver.
+  // Calls to `http:` URLs also use a tunnel. Otherwise the proxy's own responses, such as 407, would look like
+  // responses of the receiver.
   const tunnels = proxyUrl ? createTunnelConnector({ proxyUrl, timeoutMs }) : null;
   const connect = tunnels?.connect ?? createGuardedConnector({ policy, resolver, timeoutMs });
   const agent = new Agent({ connect, ...options });

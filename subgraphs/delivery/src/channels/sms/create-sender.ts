@@ -9,7 +9,8 @@ import { createTwilioSender } from './twilio-sender.ts';
 /**
  * Creates the sender that the configuration chooses.
  *
- * @throws CodedError CONFIG_INVALID if the configuration chooses no sender, which `requireSms` in its schema prevents
+ * @throws CodedError CONFIG_INVALID if the configuration chooses no sender. The check `requireSms` in its schema
+ *   prevents this.
  */
 export function createSmsSender(
   config: SmsConfig,

@@ -12,7 +12,7 @@ export async function sendSms(
   { sender, limits, stop }: { sender: SmsSender; limits: SmsLimits; stop: AbortSignal },
 ): Promise<SendResult> {
   const { id: deliveryId, turn, phoneNumber, body: text, createdAt, failures } = delivery;
-  // The delivery is due because no report about the accepted attempt has arrived in time.
+  // A delivery with an accepted attempt becomes due only if no report has arrived in time.
   if (delivery.acceptedTurn !== null) return { outcome: 'unreported' };
   const isFirst = failures === 0;
   if (isFirst) {

@@ -46,7 +46,10 @@ export const smsSettings = {
 
 export type SmsConfig = Readonly<z.output<z.ZodObject<typeof smsSettings>>> & { readonly NODE_ENV: string };
 
-/** Returns the way in which SMS are sent; null in production if `SMS` is not set, which `requireSms` refuses. */
+/**
+ * Returns the way in which SMS are sent. Returns null in production if `SMS` is not set. The check `requireSms` refuses
+ * such a configuration.
+ */
 export function smsModeOf({
   SMS,
   NODE_ENV,

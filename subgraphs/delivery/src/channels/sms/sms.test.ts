@@ -39,7 +39,7 @@ describe('late code', () => {
     });
     const failed = [{ channel: 'SMS', status: 'FAILED', attempts: [{ error: 'SMS_NOT_CONFIGURED', response: null }] }];
     await expect.poll(late.deliveries).toMatchObject(failed);
-    // The limits do not apply either, because nothing is sent.
+    // The limits do not apply, because nothing is sent.
     const next = await late.harness.request(late.request.userId ? { userId: late.request.userId } : {});
     await late.harness.receive(next, { status: 'LATE_SUCCESS' });
     await expect.poll(() => late.harness.deliveries(next)).toMatchObject(failed);

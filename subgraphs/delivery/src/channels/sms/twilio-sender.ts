@@ -44,7 +44,7 @@ const postponeMs = { shortest: 60_000, longest: 1_800_000 };
  * What Twilio's answers mean:
  *
  * - 2xx, whatever the body: the SMS is delivered. With `reports` it is only accepted, until Twilio reports its delivery.
- * - A code for a phone number that can't get SMS: the SMS has failed finally, with SMS_REFUSED.
+ * - A code for a phone number that can't get SMS: the SMS has failed with SMS_REFUSED, and is not retried.
  * - 401, 403, 404, 3xx, or a code for an account that is not set up: the SMS is postponed, an error is logged, and
  *   nothing is sent for 30 s.
  * - 408, 429, 5xx, or 400 with another code: the attempt has failed with SMS_FAILED, and is retried.

@@ -1,8 +1,8 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 
 /**
- * Whether Twilio has signed a form that was posted to a URL. The signed URL may contain its port or not, as in Twilio's
- * own libraries.
+ * Whether Twilio has signed a form that was posted to a URL. Twilio may sign the URL with or without its port. Twilio's
+ * own libraries also accept both.
  *
  * @param url the URL as Twilio got it from us, with its query
  * @param signature the header `X-Twilio-Signature`
