@@ -28,7 +28,7 @@ describe('job that retries a request', () => {
   });
 
   it('job: is recreated by a republished message if it was lost', async () => {
-    // Regression: pg-boss had deleted the job because it was old, so that nothing retried the request.
+    // Regression: pg-boss had deleted the job because it was old. So nothing retried the request.
     let received = 0;
     await using provider = await startProvider(() => {
       received += 1;

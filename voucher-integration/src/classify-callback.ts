@@ -15,7 +15,7 @@ export type ClassifiedCallback =
   | { kind: 'DUPLICATE' }
   /** The request is settled with another code. */
   | { kind: 'CONFLICT'; requestId: string }
-  /** The request has failed, so that the bought code is not published. */
+  /** The request has failed. The bought code is not published. */
   | { kind: 'FAILED'; requestId: string };
 
 /** Classifies a callback by the state of its request. `request` is null if there is no such request. */

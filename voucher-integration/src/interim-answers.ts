@@ -21,7 +21,7 @@ export interface AnswerChanges {
   updated: WaitingRequest[];
   /** The jobs for the next retries of these requests. */
   retries: { data: { requestId: string; attempts: number }; delayMs: number; id: string }[];
-  /** Requests with a held callback whose verifier matches the challenge, so that its code is valid. */
+  /** Requests with a held callback whose verifier matches the challenge. The code of this callback is valid. */
   verified: { request: WaitingRequest; code: ProviderCode }[];
   /** Requests, except the verified ones, that now have their first challenge. */
   acknowledged: WaitingRequest[];

@@ -26,7 +26,7 @@ export interface Challenge {
   at?: string;
 }
 
-/** A callback that arrived before the first challenge, so that it can not be verified yet. */
+/** A callback that arrived before the first challenge. It can not be verified yet. */
 export type HeldCallback = Pick<VpsLateCallback, 'codeVerifier' | 'status' | 'voucherCode'> & { at: string };
 
 /** A code from the provider. */

@@ -51,8 +51,8 @@ export interface Store {
   storeAnswerInBatch(interim: InterimAnswer): Promise<void>;
   /**
    * Stores a callback that can not be verified yet, because its request has no challenge. `full` means that `maxHeld`
-   * callbacks are already stored. `changed` means that the request now has a challenge or has ended, so that the
-   * callback must be classified again.
+   * callbacks are already stored. `changed` means that the request now has a challenge or has ended. The callback then
+   * has to be classified again.
    */
   hold(tx: Transaction, requestId: string, callback: HeldCallback): Promise<'held' | 'full' | 'changed'>;
   /**

@@ -66,7 +66,7 @@ describe('retention', () => {
     await using ctx = await setUp();
     await ctx.addTarget('old', 61);
     await ctx.addTarget('new', 59);
-    // No consumer of this test reads this topic, so that the message stays parked.
+    // No consumer of this test reads the topic `outcomes`. So the message stays parked.
     const parked = { topic: 'outcomes', group: 'delivery', key: 'k', value: '{}', headers: {} };
     await parkMessage(ctx.query, { ...parked, partition: 0, position: 1, publishedAt: 0, error: new Error('broken') });
     // A run starts only after the previous run has ended. So when the second run deletes rows, the first has handled

@@ -135,7 +135,7 @@ describe('secrets that can not be decrypted', () => {
     expect(read.errors).toMatchObject([{ extensions: { code: 'INTERNAL_SERVER_ERROR' } }]);
   });
 
-  // Regression: one altered row prevented all keys from being read, so that the service did not start.
+  // Regression: one altered row prevented all keys from being read. So the service did not start.
   it('altered signing key: another one signs, and the rest is read', async () => {
     await using harness = await openDeliveryHarness();
     const published = async (): Promise<string[]> => {

@@ -55,7 +55,7 @@ describe('sweep', () => {
   });
 
   it('sweep: publishes all overdue requests in one run, and no others', async () => {
-    // Regression: the sweep published at most 500 requests per minute, so that recovery from a lost topic took hours.
+    // Regression: the sweep published at most 500 requests per minute. So recovery from a lost topic took hours.
     await using ctx = await setUp();
     const overdueMs = giveUpAfterMs + 300_001;
     await ctx.addRequests(2_000, { ageMs: overdueMs });

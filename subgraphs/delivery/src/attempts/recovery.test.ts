@@ -94,8 +94,7 @@ describe('recoverDeliveries', () => {
     expect(receiver.calls).toHaveLength(300);
   });
 
-  // Regression: each call restarted separate batches, so that several calls multiplied the number of restarts per
-  // second.
+  // Regression: each call restarted separate batches. So several calls multiplied the number of restarts per second.
   it('recoverDeliveries: joins calls of a user to one recovery from the earliest time', async () => {
     await using engines = await openTestEngines({ migrations: [deliveryMigrations], clock: createTestClock(start) });
     const { database, clock } = engines as typeof engines & { clock: TestClock };

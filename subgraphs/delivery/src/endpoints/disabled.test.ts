@@ -91,7 +91,7 @@ describe('disabled endpoint', () => {
     await disable(harness, `${receiver.url}/path-secret?token=query-secret`, userId);
     const { body, headers, json } = await working.next();
     expect(json).toMatchObject({ type: 'endpoint.disabled', data: { origin: new URL(receiver.url).origin } });
-    // Regression: the notice contained the failing URL, so that one receiver learnt the secrets in the URL of another.
+    // Regression: the notice contained the failing URL. So one receiver learnt the secrets in the URL of another.
     expect(body).not.toContain('-secret');
     new Webhook(await harness.secret(userId)).verify(body, headers as Record<string, string>);
     await expect

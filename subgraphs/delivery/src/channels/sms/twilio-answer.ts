@@ -74,7 +74,7 @@ const undeliverableCodes: ReadonlySet<number> = new Set([
 ]);
 
 /**
- * Reads an answer. A text that is not Twilio's JSON is ignored, so that only the status counts.
+ * Reads an answer. A text that is not Twilio's JSON is ignored. Then only the status counts.
  *
  * @see https://www.twilio.com/docs/messaging/api/message-resource
  */
