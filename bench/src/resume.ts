@@ -9,7 +9,7 @@ const reconnects = Number(process.env.BENCH_RECONNECTS ?? 1_000);
 
 /**
  * Checks that a client that reconnects gets all events, once and in order. It runs one process per service on
- * PostgreSQL, Redis and Kafka, and three gateways. After each 20th of the events, one gateway is killed.
+ * PostgreSQL, Redis and Kafka, and three gateways. One gateway is killed after every 5 % of the events.
  */
 export async function resume(): Promise<Report> {
   await using releases = new AsyncDisposableStack();

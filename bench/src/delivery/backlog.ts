@@ -9,12 +9,15 @@ const total = Number(process.env.BENCH_BACKLOG ?? 20_000);
 const seconds = Number(process.env.BENCH_SECONDS ?? 30);
 /** Seconds of each measurement of the healthy receivers while the backlog is delivered. */
 const turnSeconds = 5;
-/** Codes per second to the healthy receivers. The extrapolated outage of an hour has the same rate. */
+/** Codes per second to the healthy receivers. */
 const rate = 100;
 const outageSeconds = 3_600;
-/** Seconds within which the callbacks of the extrapolated outage must be delivered. */
+/**
+ * Seconds within which the callbacks of a whole outage must be delivered. The time is extrapolated from the measured
+ * rate, for an outage of `outageSeconds` with `rate` callbacks per second.
+ */
 const withinSeconds = 900;
-/** Time limit for storing all callbacks as waiting. After the outage, the same limit applies to their delivery. */
+/** Time limit for storing the `total` callbacks during the outage, and again for delivering them after it. */
 const settleMs = withinSeconds * 1_000;
 
 /**

@@ -11,7 +11,7 @@ export interface Endpoint extends Addressee {
   url: string;
 }
 
-/** The measurements of a phase, for the endpoints that count. */
+/** The measurements of a phase, only for endpoints for which the option `counts` is true. */
 export interface Phase {
   /** Times from the publication of a code to its callback, in milliseconds. */
   timesMs: number[];
@@ -26,7 +26,7 @@ export interface Load {
   /** Records a callback. Returns whether it was awaited. */
   arrived(voucherId: string): boolean;
   /**
-   * Publishes codes to endpoints in turn, and waits for the callbacks of the endpoints that count.
+   * Publishes codes to endpoints in turn, and waits for the callbacks of the endpoints for which `counts` is true.
    * @param rate codes per second; null for as many as possible
    */
   run(

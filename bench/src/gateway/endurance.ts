@@ -89,7 +89,7 @@ async function sendNew({ environment }: GatewaySystem, results: Result[]): Promi
     results.push({ name: 'Q1 beside them', metric, unit: 'ms', value: round(percentile(delaysMs, share)) });
 }
 
-/** Calls `send` every 10 ms until the signal aborts. Returns the time of each call. */
+/** Calls `send` every 10 ms until the signal aborts. Returns the duration of each call, in milliseconds. */
 async function probe(send: () => Promise<void>, signal: AbortSignal): Promise<number[]> {
   const delaysMs: number[] = [];
   const running: Promise<unknown>[] = [];

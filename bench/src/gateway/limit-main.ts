@@ -2,9 +2,9 @@ import { createServer } from 'node:http';
 import { Pool } from 'undici';
 import { operations } from './graph.ts';
 
-// Measures the best that a gateway can reach with this HTTP server and client. This process is no GraphQL server: it
-// executes plans that are written by hand. It only collects representations, sends each of them once, merges responses,
-// and writes the result.
+// Measures the highest rate that any gateway could reach with this HTTP server and client. This process is no GraphQL
+// server: it executes plans that are written by hand. It only collects representations, sends each of them once, merges
+// responses, and writes the result.
 
 interface Owned {
   id: string;

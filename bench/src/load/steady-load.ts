@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { VoucherEvent } from './voucher-event.ts';
 
-/** Publishes events to a gateway's source. Resolves once the source has them. */
+/** Publishes events to the source from which a gateway reads them, such as Kafka. Resolves once the source has them. */
 export type Publish = (events: readonly VoucherEvent[]) => Promise<unknown>;
 
 /**

@@ -5,7 +5,7 @@ import { requestSteadily } from './request-steadily.ts';
 const perSecond = 20;
 const seconds = Number(process.env.BENCH_LIGHT_SECONDS ?? 20);
 
-/** Measures the latencies of requests at a low rate, whose codes are in the provider's response. */
+/** Measures the latencies of requests at a low rate. The provider responds to each request with the code. */
 export async function lightLoad(system: PipelineSystem): Promise<Report> {
   const { journeys } = system;
   journeys.clear();

@@ -16,7 +16,7 @@ export function readCpuMs(pids: Readonly<Record<string, number | undefined>>): M
   for (const { pid, parent, ownMs, endedChildrenMs } of readProcesses()) {
     const own = nameOf.get(pid);
     const name = own ?? nameOf.get(parent);
-    // Children of this process are not added to its time: they are services and engines with names of their own.
+    // A child of the benchmark itself counts only by its own name, because it is a service or an engine.
     if (name === undefined || (own === undefined && parent === process.pid)) continue;
     used.set(name, (used.get(name) ?? 0) + ownMs + endedChildrenMs);
   }

@@ -39,7 +39,10 @@ export interface Phase {
   cpuShare: number;
 }
 
-/** Publishes events to each client with large results in turn, and at the same time small events to the readers. */
+/**
+ * Publishes large events to `others` and at the same time small events to `readers`. The clients of each group take
+ * turns.
+ */
 export async function runPhase(
   { publish, gateway, readers, others, flights }: StalledLoad,
   answersEach: number,

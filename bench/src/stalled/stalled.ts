@@ -52,7 +52,7 @@ export async function stalled(): Promise<Report> {
   const load: StalledLoad = { publish: ownGateway.publish, gateway, readers, others, flights };
   const openOthers = () =>
     openStallingReaders({ url: gateway.url, query: largeAnswers, tokens: others.map(({ token }) => token) });
-  /** Runs a phase in which all clients read. Missing events of both halves count. */
+  /** Runs a phase in which all clients read. `missing` includes the missing events of `others`. */
   const allReading = async (answersEach: number): Promise<Phase> => {
     await using reading = await openOthers();
     await runPhase(load, warmUpAnswers);
@@ -123,7 +123,7 @@ interface Stall extends Phase {
   bufferedBytes: readonly number[];
   /** Number of connections that the gateway has closed. */
   gone: number;
-  /** RSS some time after the phase. */
+  /** RSS `settleMs` after the phase, when the stalled connections are closed. */
   settledRssBytes: number;
 }
 

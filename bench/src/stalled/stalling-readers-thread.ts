@@ -36,8 +36,8 @@ parentPort?.postMessage(received);
 
 function stall(): void {
   for (const socket of sockets) socket.pause();
-  // Sends unsolicited pongs (RFC 6455, 5.5.3). A stalled client does not read pings, and without a pong the keep-alive
-  // would drop it before the gateway's buffer is full.
+  // A stalled client does not read the gateway's pings. It sends pongs unasked (RFC 6455, 5.5.3), because the gateway
+  // would otherwise close the connection as dead before its buffer is full.
   setInterval(() => {
     for (const socket of sockets) if (socket.readyState === socket.OPEN) socket.pong();
   }, heartbeatMs);

@@ -24,9 +24,9 @@ export interface Load {
 
 /**
  * Connects clients to a gateway, each with its own phone number and subscription, and publishes events at a steady
- * rate, each for one client. Results: RSS per connection before any event, and clients without events. Results for each
- * rate: latency from publisher to client, CPU per event, CPU as a share of one core, and events that are missing after
- * 10 s.
+ * rate, each for one client. Results: RSS per connection before any event, and the number of clients that never get an
+ * event. Results for each rate: latency from publisher to client, CPU per event, CPU as a share of one core, and events
+ * that are missing after 10 s.
  */
 export async function measureSubscriptions(
   contender: Contender,

@@ -23,7 +23,7 @@ export interface Peer {
   fromTopic(feed: TopicFeed): Contender;
 }
 
-/** A peer's processes. The source publishes to an in-memory pubsub. */
+/** A peer's processes. `source` publishes the benchmark's events to the peer's in-memory pubsub. */
 interface PeerProcesses {
   gateway: MeasuredProcess;
   source: MeasuredProcess;
