@@ -109,8 +109,8 @@ export function cleanEnvironment(environment: Record<string, string | undefined>
 const endWithParent = `data:text/javascript,process.once('disconnect',()=>process.exit(1));process.channel?.unref()`;
 
 /**
- * `--liftoff-only` turns off V8's optimization of WebAssembly. For PostgreSQL in a process that lives for seconds, the
- * optimization takes a fifth of the start and saves less.
+ * `--liftoff-only` turns off V8's optimization of WebAssembly. The embedded PostgreSQL is WebAssembly. Optimizing it
+ * takes a fifth of the start, which a process that lives for seconds does not save later.
  */
 export const optionsOfShortLived: readonly string[] = ['--liftoff-only'];
 

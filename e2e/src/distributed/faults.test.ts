@@ -169,7 +169,7 @@ describe('faults, one process per service', { timeout: 300_000 }, () => {
       id: requestId,
     });
     expect(voucherRequest.status).toBe('FULFILLED');
-    // The refused request has no side effects: its key can be used again.
+    // The refused request has no side effects: its idempotency key can be used for another request.
     const again = await customer.requestVoucher({ callbackUrl: customer.receiver.url, idempotencyKey: 'while-away' });
     await expectKept([{ requestId: again.id, customer }]);
   });

@@ -6,8 +6,8 @@ import { startCustomer } from '../customer.ts';
 import { type DistributedSystem, startDistributed } from './system.ts';
 
 /**
- * The consumer groups that must send every hostile message of a topic to the dead-letter topic. Gateways are not listed,
- * because their tails skip such messages.
+ * The consumer groups that must send every hostile message of a topic to the dead-letter topic. Gateways are not
+ * listed, because they read topics without a consumer group and skip such messages.
  */
 const readers: Readonly<Record<string, readonly string[]>> = {
   'request-code': ['delivery', 'voucher-integration'],

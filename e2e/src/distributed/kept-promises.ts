@@ -36,7 +36,7 @@ export async function expectPromisesKept(
     for (const request of accepted) {
       const { requestId, customer } = request;
       const calls = callsOf(request);
-      // C: equal ids and bodies in all attempts, and valid signatures.
+      // Promise C: all attempts have the same id and body, and valid signatures.
       expect(new Set(calls.map(({ headers }) => headers['webhook-id'])).size).toBe(1);
       expect(new Set(calls.map(({ body }) => body)).size).toBe(1);
       const [first] = calls;
@@ -44,7 +44,7 @@ export async function expectPromisesKept(
       const { data, type } = customer.verify(first);
       const order = findOrder(orders, requestId);
       expect({ type, code: data.code }).toEqual({ type: 'voucher.received', code: order?.voucherCode });
-      // A and B: there is one row, with the provider's code. The row may be stored after the callback.
+      // Promises A and B: there is one row, with the provider's code. The row may be stored after the callback.
       await expect
         .poll(
           async () => (await client.query('select code from voucher.voucher where request_id = $1', [requestId])).rows,

@@ -15,7 +15,8 @@ import {
 } from '../standalone-process.ts';
 import { createPreparedSetup } from './system.ts';
 
-// The tests share one installation, whose database exists already. Only `npm run demo` without a running stack creates one.
+// The tests share one installation whose database exists already, because creating a database takes seconds. Only `npm
+// run demo` creates one, if no stack runs.
 let setup: StandaloneSetup;
 beforeAll(async () => {
   setup = await createPreparedSetup();

@@ -3,9 +3,12 @@ import { createSetup, startStandalone } from '../standalone-process.ts';
 import { openBrowser, openVisitor } from './browser.ts';
 import { readCode, requestVoucher, setNext, signUp } from './user.ts';
 
-/** The longest delay of a code in the simulated provider's default profile. */
+/**
+ * The longest delay of a code in the simulated provider's default profile. The limit of a minute must hold even with
+ * it.
+ */
 const slowestCodeMs = 40_000;
-/** The provider's delay in this test. In the default profile, most codes take no longer. */
+/** The provider's delay in this test, which is short so that the test is fast. */
 const codeMs = 2_500;
 
 /** Notes what a person does: the fields that are filled and the buttons that are pressed. */

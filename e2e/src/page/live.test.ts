@@ -33,7 +33,7 @@ describe('page: live', () => {
     network.cut();
     await light(page, 'reconnecting');
     await visitor.look('11-reconnecting');
-    // The codes are stored before the network is back.
+    // The test restores the network only once both codes are stored.
     const token = await page.evaluate(() => JSON.parse(sessionStorage.getItem('voucher-gateway:session') ?? '').token);
     const stored = async () => {
       const response = await fetch(`${system.gatewayUrl}/voucher`, { headers: { authorization: token } });

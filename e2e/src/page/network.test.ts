@@ -62,7 +62,7 @@ describe('page: bad network', () => {
     await signUp(page);
     await untilLive(page);
     const hide = await loseAnswers(page);
-    // The page can't read the list either, because the list would show the request.
+    // Reads of the list are also blocked, because the list would show the request.
     await page.route('**/graphql', (route) =>
       route.request().postData()?.includes('VoucherRequests') ? route.abort() : route.fallback(),
     );

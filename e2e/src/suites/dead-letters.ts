@@ -51,8 +51,8 @@ export function deadLettersSuite(start: () => Promise<OperatedSystem>): void {
   };
   const idOf = (line: string | undefined) => line?.split('  ')[0] ?? '';
   /**
-   * Resolves with the request ids of the next `count` callbacks. A further request, with its callback, proves that no other
-   * callback came.
+   * Resolves with the request ids of the next `count` callbacks. Then requests one more voucher. If the next callback
+   * is for it, no unexpected callback came before.
    */
   const callbacks = async (customer: Customer, count: number) => {
     const ids: string[] = [];

@@ -35,8 +35,8 @@ export function flowSuite(startSystem: StartSystem): void {
   }
 
   /**
-   * (10) to (13): reads the purchased vouchers, once `count` are stored and all their deliveries have ended. A callback
-   * may arrive before the row of its voucher is stored.
+   * Steps (10) to (13): waits until `count` vouchers are stored and all their deliveries have ended, and returns the
+   * vouchers. The wait is needed, because a callback may arrive before its voucher is stored.
    */
   async function purchasedOnceDelivered(customer: Customer, count = 1): Promise<PurchasedVoucher[]> {
     let nodes: PurchasedVoucher[] = [];
@@ -58,7 +58,7 @@ export function flowSuite(startSystem: StartSystem): void {
       await customer.instructProvider({ delayMs: 300 });
       const nextEvent = await customer.subscribe(feed);
 
-      // (0) The request is accepted immediately.
+      // Step (0): the request is accepted immediately.
       const request = await customer.requestVoucher();
       expect(request).toMatchObject({
         status: 'PENDING',
@@ -67,9 +67,9 @@ export function flowSuite(startSystem: StartSystem): void {
       });
       expect(Date.parse(request.expectedBy) - Date.parse(request.requestedAt)).toBe(30_000);
 
-      // (8) The code is posted to the callbackUrl, signed, and (8') sent to the subscriber.
+      // Step (8): the code is posted, signed, to the callbackUrl. Step (8'): the code is sent to the subscriber.
       const [callback, event] = await Promise.all([customer.nextCallback(), nextEvent()]);
-      // (1) to (5): the provider received the request's id as the key, and issued this code.
+      // Steps (1) to (5): the provider got the request's id as the idempotency key, and issued this code.
       const order = await ledgerEntry(system, request.id);
       expect(callback).toMatchObject({
         type: 'voucher.received',
@@ -85,7 +85,7 @@ export function flowSuite(startSystem: StartSystem): void {
         deliveries: expect.any(Array),
       });
 
-      // (9) The voucher is stored, and (10) to (13) it is read.
+      // Step (9): the voucher is stored. Steps (10) to (13): the voucher is read.
       expect(await purchasedOnceDelivered(customer)).toEqual([
         {
           id: callback.data.voucherId,
@@ -109,7 +109,8 @@ export function flowSuite(startSystem: StartSystem): void {
       await using customer = await startCustomer(system);
       await customer.instructProvider({ delayMs: 4_500 });
       const request = await customer.requestVoucher();
-      // (4.2) The late code is posted to the callbackUrl.
+      // Step (4.2): the provider takes more than 3 s, and posts the code to voucher-integration. The customer then gets
+      // a callback.
       const callback = await customer.nextCallback();
       const order = await ledgerEntry(system, request.id);
       expect(callback.data).toMatchObject({ requestId: request.id, code: order?.voucherCode, status: 'SUCCESS' });
@@ -222,8 +223,8 @@ export function flowSuite(startSystem: StartSystem): void {
       });
       const own = await bob.requestVoucher();
       expect((await toBobAny()).voucherReceived.node.requestId).toBe(own.id);
-      // Only Ann's events have this id. So Bob's subscription to this id gets nothing, although another subscription of
-      // his gets his event.
+      // `toBob` subscribes to Ann's request id. Bob gets nothing there, neither Ann's event nor the event of his own
+      // request.
       const silent = await Promise.race([toBob(), bob.nextCallback().then(() => 'silent')]);
       expect(silent).toBe('silent');
     });

@@ -10,7 +10,8 @@ export function restartSuite(install: Install): void {
   // The system stays running between the tests, because a start is slow.
   let system: RunningSystem;
   beforeAll(async () => {
-    // When the provider restarts, pending instructions are lost. It then uses the profile `fast`.
+    // A restarted provider has lost the instructions of the tests, and follows its profile. With `fast`, codes still
+    // come soon.
     installation = resources.use(await install({ VPS_PROFILE: 'fast' }));
     system = await installation.start();
     resources.defer(() => system[Symbol.asyncDispose]());

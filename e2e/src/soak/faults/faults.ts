@@ -12,7 +12,10 @@ export interface FaultContext {
   system: SoakSystem;
   /** Makes the receiver of one customer hang. With `isHanging: false` the receiver responds again. */
   hangReceiver(isHanging: boolean): void;
-  /** Number of processes that were killed so far. It determines the processes that are killed next. */
+  /**
+   * Number of processes that were killed so far. The next process to kill is the one with this index, modulo their
+   * number.
+   */
   killed: number;
   /** Reports a violation. */
   complain(what: string): void;

@@ -7,8 +7,8 @@ export interface DatabaseProxy extends AsyncDisposable {
   readonly url: string;
   apply(fault: DatabaseFault): void;
   /**
-   * Finds the connection that the database sees from `seenPort`, and resolves with the port of its client. Resolves with
-   * undefined for an unknown port.
+   * Resolves with the port of the client whose connection the proxy forwards to the database from its own port
+   * `seenPort`. Resolves with undefined for an unknown port.
    */
   clientPortOf(seenPort: number): Promise<number | undefined>;
 }

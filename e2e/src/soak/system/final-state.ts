@@ -64,7 +64,10 @@ interface Group {
 const isWrong = ({ members, expected }: Group) => members !== expected;
 const describe = ({ groupId, members, expected }: Group) => `${groupId} has ${members} of ${expected}`;
 
-/** Reads the consumer groups of the services. The groups of tails are left out, because each gateway has separate ones. */
+/**
+ * Reads the consumer groups that the processes of a service share. Groups with `.tail.` in their name are skipped,
+ * because each gateway process has its own.
+ */
 async function readGroups({ engines, processes }: SoakSystem): Promise<Group[]> {
   const admin = new Kafka({ brokers: [engines.kafka.brokers], logLevel: logLevel.NOTHING }).admin();
   await admin.connect();
