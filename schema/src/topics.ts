@@ -30,8 +30,8 @@ export type RequestCode = z.infer<typeof requestCodeSchema>;
 const providerTimes = { askedAt: instantSchema.optional(), acknowledgedAt: instantSchema.optional() };
 
 /**
- * The provider has acknowledged a request, and will send the code later. Consumed by voucher, and sent to subscribers.
- * The outcome of the request is in another topic, and may arrive before this message.
+ * The provider has acknowledged a request, and will send the code later. Consumed by the voucher service, and sent to
+ * subscribers. The outcome of the request is in another topic, and may arrive before this message.
  */
 export const requestAcknowledgedSchema = z.object({
   requestId: idSchema,
@@ -78,7 +78,7 @@ export type RequestFailed = z.infer<typeof requestFailedSchema>;
 export const sessionEndedSchema = z.union([z.object({ sid: z.string().min(1) }), z.object({ kid: z.string().min(1) })]);
 export type SessionEnded = z.infer<typeof sessionEndedSchema>;
 
-/** All topics. Each is a `Topic` of platform. */
+/** All topics. Each is a `Topic` (platform/src/topics.ts). */
 export const topics = {
   requestCode: { name: 'request-code', schema: requestCodeSchema, key: (value: RequestCode) => value.requestId },
   requestAcknowledged: {
