@@ -15,9 +15,9 @@ import { type DeadLettersCommand, deadLettersUsage, parseDeadLettersCommand } fr
 import { quickenImports } from './quick-imports.ts';
 import { type CommandResult, runCommand } from './run-command.ts';
 
-// `npm run dead-letters -- <command>`. With DATABASE_URL the command uses the engines of a service. Without it, the command
-// uses the data folder of `npm start`. The service or `npm start` may be running. A running `npm start` executes the command
-// itself, so that no engine is imported here.
+// `npm run dead-letters -- <command>`. With DATABASE_URL the command uses the engines of a service. Without it, the
+// command uses the data folder of `npm start`. The service or `npm start` may be running. A running `npm start`
+// executes the command itself. Engines are therefore imported only when they are needed.
 const words = process.argv.slice(2);
 const command = parseDeadLettersCommand(words);
 const environment: Environment = { LOG_LEVEL: 'error', ...readEnvironment() };

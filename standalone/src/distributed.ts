@@ -101,13 +101,13 @@ export async function createDistributedStack(options: DistributedOptions): Promi
 
   const isOurs = (name: ServiceName) => name !== 'vps-mock' || environment.VPS_URL === undefined;
   const wanted = serviceNames.filter(isOurs);
-  // The services start concurrently, because locks order their migrations. Services that need the public keys of `user`
-  // fetch them once `user` responds.
+  // The services can start concurrently, because locks let them migrate the database one after the other. Services that
+  // need the public keys of `user` fetch them once `user` responds.
   await Promise.all(wanted.map((name) => services[name].start()));
   const owned = releases.move();
   return {
-    // Time for three stages: the gateway, voucher-integration, and all other services. Each process also limits its own
-    // stop.
+    // Time for three stages: the gateway, voucher-integration, and all other services. Each process also has a time-out
+    // for its own shutdown.
     stopWithinMs: config.DRAIN_WINDOW + 3 * stageMs,
     gatewayUrl: urls.gateway,
     vpsUrl: shared.VPS_URL ?? '',

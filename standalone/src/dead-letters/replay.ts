@@ -13,7 +13,10 @@ export interface Replayed {
 
 export interface Replay {
   add(letter: DeadLetter): void;
-  /** Parks the added messages for their groups, which retry them immediately. Idempotent. */
+  /**
+   * Parks the added messages: stores them in the database, from which their consumer groups retry them immediately.
+   * Idempotent.
+   */
   run(): Promise<Replayed[]>;
 }
 
@@ -35,8 +38,8 @@ function isName(text: string | undefined): text is string {
 type ParkedLetter = Parameters<typeof parkMessage>[1];
 
 /**
- * Creates the replay of dead letters. The replay parks each letter once, with its original content, and only for the
- * group that could not handle it.
+ * Creates the replay of dead letters. Each dead letter is stored in the database once, with its original content, to be
+ * retried only by the consumer group that could not handle it.
  */
 export async function createReplay({ query }: Database): Promise<Replay> {
   const groups = new Set((await readConsumerGroups(query)).map(({ topic, group }) => `${topic} ${group}`));

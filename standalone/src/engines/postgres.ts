@@ -105,8 +105,8 @@ function unprivileged(): Owner {
 }
 
 /**
- * Returns the folder for PostgreSQL's data, which is `folder` if no other user is needed. For another user it is
- * `folder/postgres`, or a temporary folder if that user can't reach `folder/postgres`.
+ * Returns the folder for PostgreSQL's data. If PostgreSQL runs as the current user, that is `folder`. For another owner
+ * it is `folder/postgres`, or a temporary folder if that owner can't reach `folder/postgres`.
  */
 function ownedFolder(folder: string, { uid, gid }: Owner): string {
   mkdirSync(folder, { recursive: true });
