@@ -26,7 +26,7 @@ export function CommandsProvider({ children }: { children: ReactNode }) {
   return <CommandsContext value={registry}>{children}</CommandsContext>;
 }
 
-/** Offers a component's operations in that menu while the component is on screen, with its current variables. */
+/** Adds a component's operations, with its current variables, to the API menu while the component is on screen. */
 export function useCommands(commands: readonly Command[]): void {
   const { add } = useContext(CommandsContext);
   const latest = useRef(commands);

@@ -16,8 +16,8 @@ function fetchWithin(timeoutMs: number): typeof fetch {
 }
 
 /**
- * Creates the client for queries and mutations. If the server has ended the session, the client also ends it in the
- * page.
+ * Creates the client for queries and mutations. If a response says that the session has ended, the client ends it in
+ * the session store, and the page asks the user to sign in.
  */
 export function createGraphqlClient(session: SessionStore): Client {
   return new Client({

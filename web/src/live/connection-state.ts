@@ -34,7 +34,7 @@ export interface ConnectionState {
   connected(isRetry: boolean): boolean;
   /** Notes that the connection was lost. The client reconnects. */
   lost(closed: Close | null): void;
-  /** Counts a code as caught up if it was received before the last reconnect. */
+  /** Counts a code as caught up if the server received it before the last reconnect. */
   received(receivedAt: string): void;
   /** Notes that the connection has ended. The client does not reconnect. */
   end(closed: Close | null): void;

@@ -46,7 +46,7 @@ const startOfFeed = 'djE6';
 /** Limit of events of each kind in memory. The steps of older requests are read from the server. */
 const maxEvents = 500;
 
-/** Adds the event of a request. Above the limit, the oldest event is dropped. */
+/** Returns a copy of `events` with a request's event added. Above `maxEvents`, the oldest event is dropped. */
 function addTo<Event>(events: ReadonlyMap<string, Event>, requestId: string, event: Event): Map<string, Event> {
   return new Map([...events, [requestId, event] as const].slice(-maxEvents));
 }
@@ -122,8 +122,8 @@ const connecting: Connection = { phase: 'connecting' };
 const ended: Connection = { phase: 'closed', closed: null };
 
 /**
- * Returns the state of the feed's connection; null while signed out. Once the session has ended, it is closed without a
- * code.
+ * Returns the state of the feed's connection; null while signed out. If the server has ended the session, the state is
+ * `closed` without a close code.
  */
 export function useConnection(): Connection | null {
   const { feed } = useLive();

@@ -2,8 +2,8 @@ import { useEffect, useRef } from 'react';
 import { useLive } from './live-context.tsx';
 
 /**
- * Delays of the reads after an event. An event may arrive before its outcome is stored and the deliveries are planned. It is
- * usually some milliseconds early, under load many seconds.
+ * Delays of the reads after an event. An event may arrive before the voucher or failure is stored and its deliveries
+ * are created: usually some milliseconds before, under load many seconds.
  */
 const delaysMs = [0, 1_000, 4_000, 15_000, 60_000];
 /** The pause after a read. Without it, each of many events in a row would cause a read. */
@@ -14,7 +14,7 @@ export function useReadOnEvents(read: () => Promise<unknown>, paused = false): v
   const { version } = useLive();
   const latest = useRef(read);
   latest.current = read;
-  // Resolves when the next read may start.
+  // Resolves when the last read and the pause after it have ended.
   const reading = useRef<Promise<unknown>>(Promise.resolve());
   useEffect(() => {
     if (paused || version === 0) return;

@@ -4,8 +4,9 @@ import { VoucherRequestsDocument } from '../graphql/generated.ts';
 export const pageSize = 10;
 
 /**
- * The query for the first page of the user's requests, which all views share. `additionalTypenames` is needed, because
- * an empty list contains no type by which the cache would refresh it.
+ * The query for the first page of the user's requests, which all views share. After a mutation, the cache refreshes the
+ * queries whose results contain the same types. An empty list contains none, so that the query names its type in
+ * `additionalTypenames`.
  */
 export const newestRequests = {
   query: VoucherRequestsDocument,

@@ -46,7 +46,8 @@ export function RequestForm({
   const unanswered = useRef<Input | null>(null);
   const [known, setKnown] = useState<ReadonlySet<string> | null>(null);
   useLostAnswer(known, (id) => {
-    // The idempotency key is kept for a moment. If the user presses the button again now, no second voucher is bought.
+    // The request whose answer was lost is in the list. Its idempotency key is kept for 3 s, so that another click in
+    // this time buys no second voucher.
     const found = unanswered.current;
     setTimeout(() => {
       if (unanswered.current === found) unanswered.current = null;

@@ -1,7 +1,10 @@
 import type { RequestSummaryFragment } from '../graphql/generated.ts';
 import type { Arrival } from '../live/live-context.tsx';
 
-/** Shows the state of a request in a word. The event of its code (`arrival`) may be newer than `request`. */
+/**
+ * Shows the state of a request in a word. `arrival` is the event of the request's code, and may be newer than
+ * `request`.
+ */
 export function StatusChip({
   request: { status, voucher },
   arrival,

@@ -51,5 +51,8 @@ function waitText({ at, since, isScheduled }: Entry, lastAt: number, now: number
     : `${formatSeconds(now - since)} since the request`;
 }
 
-/** Returns the text of a pending entry while updates are paused, in place of a running time. */
+/**
+ * Returns the text of a pending entry while updates are paused. It has no duration, because the duration would not be
+ * updated.
+ */
 const pausedText = ({ at, isScheduled }: Entry) => (isScheduled ? `at ${timeText(at)}` : 'not updated');

@@ -172,12 +172,16 @@ function nextAttemptOf({ id, channel, status, nextAttemptAt, attempts }: Deliver
   ];
 }
 
-/** Longest wait for the next attempt of a delivery. A later attempt is shown only if the user reloads the page. */
+/**
+ * If the next attempt of a delivery is due later than this, the page does not wait for it. The user must reload the
+ * page to see it.
+ */
 const longestWaitMs = 120_000;
 
 /**
  * Returns how soon a request has to be read again, in milliseconds. Null if an event will announce the next change, or
- * if no change follows. A read extends the session, so that a page that is left open must not read endlessly.
+ * if no change follows. Reads must end, because each read extends the session: a page that is left open would never be
+ * signed out.
  */
 export function refreshMs(request: RequestDetails, now: number, isLive: boolean): number | null {
   if (request.status === 'PENDING') {
@@ -191,7 +195,7 @@ export function refreshMs(request: RequestDetails, now: number, isLive: boolean)
     .map(({ nextAttemptAt }) => (nextAttemptAt === null ? now : Date.parse(nextAttemptAt)) - now);
   const nextMs = Math.min(...due);
   if (due.length > 0) return nextMs < longestWaitMs ? Math.max(1_000, nextMs) : null;
-  // Deliveries are planned from the message with the outcome, a moment after the outcome is stored.
+  // The delivery service creates the deliveries a moment after the outcome is stored. Until then there are none.
   const endedAt = Math.max(...request.steps.map(({ at }) => Date.parse(at)));
   return now - endedAt < 5_000 ? 1_000 : null;
 }

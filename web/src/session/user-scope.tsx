@@ -9,7 +9,7 @@ import { useSession } from './session-context.tsx';
 export function UserScope({ createClient, children }: { createClient(): Client; children(client: Client): ReactNode }) {
   const { state } = useSession();
   const userId = state.phase === 'signed-out' ? '' : state.session.userId;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: the user is the reason for another client.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another user needs a new client.
   const client = useMemo(createClient, [userId]);
   return <Fragment key={userId}>{children(client)}</Fragment>;
 }

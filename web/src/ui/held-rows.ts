@@ -9,7 +9,7 @@ export interface HeldRows<Shown extends Row> {
   /** The element whose children are the rows. */
   list: RefObject<HTMLElement | null>;
   rows: readonly Shown[];
-  /** The number of rows that have arrived and are not shown; infinite if no row of the newest page is shown. */
+  /** The number of rows that have arrived and are not shown; `Infinity` if this is the whole newest page. */
   held: number;
   show(): void;
 }

@@ -1,7 +1,7 @@
 import type { OperationError } from '../graphql/errors.ts';
 
 interface ListStateProps {
-  /** The number of rows that are held back; infinite if there are more than a page has. */
+  /** The number of rows that are held back; `Infinity` if all rows of the newest page are. */
   held?: number;
   /** What a row is, such as `request`. */
   what?: string;
