@@ -61,7 +61,7 @@ describe('an operator’s commands', () => {
       stdout: `1 session of ${ann.username} ended.`,
       stderr: '',
     });
-    // The command has ended the session: an idle session ends only after half an hour.
+    // The sockets are closed by the command, and not by the idle time-out of half an hour.
     expect(await Promise.all(sockets.map(({ closed }) => closed))).toEqual([4403, 4403]);
     for (const url of gateways) {
       expect(await codeAt(url, ann, '{ me { id } }')).toBe('SESSION_EXPIRED');

@@ -192,7 +192,7 @@ function watchArrivals({ recorder, receivers }: Outside) {
   const seen = new Set<string>();
   const note = ({ requestId, isTaken, type }: ReceivedCallback) => {
     if (isTaken) calledBack.add(requestId);
-    // A failed request needs only its callback, because the subscription to vouchers reports no failures.
+    // For a failed request no event is awaited, because the subscription to vouchers reports no failures.
     if (type === 'voucher.failed') seen.add(requestId);
   };
   receivers.onCall(note);

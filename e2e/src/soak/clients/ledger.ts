@@ -120,8 +120,8 @@ export function checkLedger(ledger: Ledger): Check[] {
 const nameOf = ({ customer, requestId }: { customer: string; requestId: string }) => `${requestId} at ${customer}`;
 
 /**
- * Whether a voucher or callback is for another customer's request. For an id that no customer has received it returns false:
- * such an id breaks promise E, not D.
+ * Whether a voucher or callback is for another customer's request. False for an id that is in no response to a
+ * customer: such an id is a violation of promise E, not of D.
  */
 function isOfAnother(seen: { customer: string; requestId: string }, ownerOf: ReadonlyMap<string, string>): boolean {
   const owner = ownerOf.get(seen.requestId);

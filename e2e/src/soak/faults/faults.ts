@@ -195,7 +195,7 @@ async function startAgain(process: SystemProcess, complain: FaultContext['compla
   }
 }
 
-/** Retries a request while its process is down. */
+/** Sends a request to the provider until it succeeds, because the provider's process may be down. */
 async function untilDone(request: () => Promise<Response>): Promise<void> {
   const isDone = async () => (await request().catch(() => null))?.ok;
   if (!(await waitFor(isDone, { withinMs: startWithinMs, everyMs: 200 })))

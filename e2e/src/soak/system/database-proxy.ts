@@ -14,7 +14,8 @@ export interface DatabaseProxy extends AsyncDisposable {
 }
 
 /**
- * `begin-cut` closes every nth connection that begins a transaction; `silent` delays all data; `none` ends the fault.
+ * A fault of the proxy. `begin-cut` cuts the connection at one of `every` statements that begin a transaction. `silent`
+ * holds back all data until the fault ends. `none` ends the fault.
  */
 export type DatabaseFault = { kind: 'begin-cut'; every: number } | { kind: 'silent' } | { kind: 'none' };
 
