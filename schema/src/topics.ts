@@ -24,8 +24,8 @@ export const requestCodeSchema = z.object({
 export type RequestCode = z.infer<typeof requestCodeSchema>;
 
 /**
- * When the request was first sent to the provider, and when the provider first acknowledged it. A time is absent if it
- * is unknown, or if it did not happen.
+ * When the request was first sent to the provider, and when the provider first acknowledged it. A time is absent if the
+ * step did not happen, or if its time is unknown.
  */
 const providerTimes = { askedAt: instantSchema.optional(), acknowledgedAt: instantSchema.optional() };
 
