@@ -2,7 +2,7 @@ import { lazy, Suspense, useState } from 'react';
 
 const ApiPopover = lazy(() => import('./api-popover.tsx'));
 
-/** Opens the screen's operations as cURL commands. The code of that list is loaded on first use. */
+/** Opens a popover with the screen's operations as cURL commands. The popover's code is loaded on first use. */
 export function ApiButton() {
   const [wanted, setWanted] = useState(false);
   const button = (

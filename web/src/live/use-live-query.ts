@@ -32,7 +32,7 @@ export function useLiveQuery<Data, Variables extends AnyVariables>(
   const { data, error } = operation?.key === key ? answer : {};
   const [kept, setKept] = useState<{ key: number; data: Data } | null>(null);
   if (data !== undefined && (kept?.data !== data || kept.key !== key)) setKept({ key, data });
-  // The client reads, because a new read by `useQuery` would abort the read in progress.
+  // `client.query` is used for the read, because a new read by `useQuery` would abort the read in progress.
   const reread = () =>
     client.query(query, variables as Variables, { ...context, requestPolicy: 'network-only' }).toPromise();
   useReadOnEvents(reread, pause);

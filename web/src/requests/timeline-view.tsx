@@ -6,7 +6,10 @@ import type { Entry } from './timeline.ts';
 /** Gaps of at least this length are drawn as compressed. */
 const longGapMs = 2_000;
 
-/** Draws the entries with the time between them. Pending entries show a running time. */
+/**
+ * Draws the entries with the time between them. Pending entries show the time until they are due, or since their wait
+ * began.
+ */
 export function TimelineView({ entries, paused }: { entries: readonly Entry[]; paused: boolean }) {
   const isPending = entries.some(({ state }) => state === 'pending');
   const now = useNow(isPending && !paused ? 1_000 : null);

@@ -25,7 +25,7 @@ const signInCommand: Command = {
 const signOutCommand: Command = { label: 'Sign out', document: SignOutDocument };
 const commandsOf = { 'sign-up': [signUpCommand], 'sign-in': [signInCommand, signOutCommand] } as const;
 
-/** Signs up or in. `username` is set after a session has ended. */
+/** Signs up or in. `username` is filled in if that user's session has ended. */
 export function SignInForm({
   mode,
   username = '',

@@ -11,7 +11,8 @@ export function FilterForm({
   parameters: URLSearchParams;
   onChange(next: URLSearchParams): void;
 }) {
-  // Because of the key, the fields also show the values of the URL after a step back in the history.
+  // When the URL changes, for example by a step back in the history, the key resets the fields to the values of the
+  // URL.
   return <Fields key={parameters.toString()} initial={textsOf(parameters)} onChange={onChange} />;
 }
 

@@ -29,7 +29,10 @@ export function parametersOf({ code, from, to }: FilterTexts): URLSearchParams {
   return new URLSearchParams(Object.entries(texts).filter((entry): entry is [string, string] => Boolean(entry[1])));
 }
 
-/** Returns the filter of the query. An invalid day is ignored, and the last day is included. */
+/**
+ * Returns the filter of the query. An invalid day is ignored. The day `to` is included, so that `receivedTo` is the
+ * start of the next day.
+ */
 export function filterOf({ code, from, to }: FilterTexts): VoucherFilter {
   const first = parseDay(from);
   const end = parseDay(to);
