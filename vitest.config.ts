@@ -20,7 +20,10 @@ const installSetup = 'e2e/src/distributed/install-setup.ts';
 // All processes that tests start share this cache of compiled code, because most of a start is compilation.
 process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL('node_modules/.cache/compiled-tests', import.meta.url));
 
-/** Tests wait for more than half of their time, so that two cores serve four files. Each worker takes up to 1.5 GB. */
+/**
+ * Tests spend more than half of their time waiting, so that two cores are enough for four files at a time. Each worker
+ * takes up to 1.5 GB.
+ */
 const maxWorkers = Math.min(4, Math.ceil(totalmem() / 2e9));
 
 export default defineConfig({

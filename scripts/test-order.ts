@@ -7,7 +7,10 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 const longest =
   /\/e2e\/src\/|\/(embedded\/topics|sms\/status-callbacks|voucher-integration\/src\/retry|resume\/reconnects|endpoints\/isolation|attempts\/(killed|recovery)|planning\/planner)\.test\.ts$/;
 
-/** Starts the slowest test files first. At the end of the run, each would run alone. */
+/**
+ * Starts the slowest test files first. If they were last, one would run alone at the end, while the other workers are
+ * idle.
+ */
 export class LongestFirst extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
     const sorted = await super.sort(files);
