@@ -56,7 +56,9 @@ const limit: QueryContender = {
   start: (environment) => start('the limit', [fileOf('limit-main.ts')], '/', environment),
 };
 
-/** The other gateways, by name. Their packages are installed in a separate folder before any of them is created. */
+/**
+ * The other gateways, by name. The functions read the versions of the peers' packages, which must be installed before.
+ */
 const peers: Readonly<Record<string, () => QueryContender>> = {
   hive: () => ({
     label: `Hive Gateway ${peerVersionOf('@graphql-hive/gateway')}`,

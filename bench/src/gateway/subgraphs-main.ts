@@ -7,7 +7,7 @@ import { createBareServer } from './http-server.ts';
 import { resolvers } from './resolvers.ts';
 
 // All subgraphs in one process. Each different request is executed once, and its response is stored, so that the
-// subgraphs do not limit the gateway. The data never changes. The parent process gets the ports, and on request the
+// subgraphs are never the bottleneck. The data never changes. The parent process gets the ports, and on request the
 // number of requests.
 
 let requests = 0;

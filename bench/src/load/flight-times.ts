@@ -1,11 +1,11 @@
 /**
  * Measures the latency of events by this process's clock. The code of an event contains the time and the phase in which
- * the event was sent. So late events do not count for the next phase.
+ * the event was sent. An event that arrives after the end of its phase does not count.
  */
 export interface FlightTimes {
   /** Starts a phase. Events of earlier phases no longer count. */
   begin(): void;
-  /** Returns the code for an event that is sent now. */
+  /** Returns a voucher code that contains the phase and the current time, for an event that is sent now. */
   stamp(): string;
   /** Records the arrival of an event by its code. */
   arrived(code: string): void;

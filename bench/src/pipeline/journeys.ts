@@ -27,7 +27,7 @@ export interface Journeys {
 
 export function createJourneys(): Journeys {
   const journeys = new Map<string, Journey>();
-  /** Arrivals before the response to the request. */
+  /** Arrivals of codes whose request has no response yet. */
   const early = new Map<string, Partial<Journey>>();
   const undelivered = () =>
     [...journeys.values()].filter(({ calledBackAt, streamedAt }) => !calledBackAt || !streamedAt).length;

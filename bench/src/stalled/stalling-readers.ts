@@ -7,10 +7,7 @@ const lateAfterMs = 10_000;
 
 /** Subscribers that can stop reading. */
 export interface StallingReaders extends AsyncDisposable {
-  /**
-   * Resolves with the number of missing messages if `of` messages are expected: as soon as none is missing, or after 10
-   * s.
-   */
+  /** Waits up to 10 s until `of` messages have arrived. Resolves with the number of messages that are still missing. */
   missing(of: number): Promise<number>;
   /** Stops reading, without disconnecting. */
   stall(): Promise<void>;

@@ -131,7 +131,10 @@ function ownBounds(own: Contender, results: readonly Result[]): Bound[] {
   return bounds;
 }
 
-/** Creates the bounds that our gateway is not slower than any peer that handles the load without missing events. */
+/**
+ * Creates the bounds for the latencies of our gateway, which must not exceed those of any peer. A bound holds anyway if
+ * the peer misses events at this load.
+ */
 function betterThanOthers([ours, ...others]: readonly Contender[], results: readonly Result[]): Bound[] {
   const { connections, rate } = compared;
   if (!ours || !ownCounts.includes(connections) || !rates.includes(rate)) return [];
