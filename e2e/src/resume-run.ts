@@ -107,7 +107,7 @@ export async function runResume(system: DistributedStack, options: ResumeRunOpti
     token: customer.token,
     after: first.cursor,
     nextGateway: any,
-    // The number is at least 1, and on average events / reconnects.
+    // Number of events until the follower drops its connection: at least 1, and on average `events / reconnects`.
     patience: () => 1 + Math.floor(Math.random() * (2 * (events / reconnects) - 1)),
     onVoucher() {
       seenSinceKill += 1;
@@ -133,7 +133,7 @@ export async function runResume(system: DistributedStack, options: ResumeRunOpti
   await waitFor(() => count() >= events, { withinMs: quietMs, progress: count });
   await Promise.all(kills);
 
-  // The store may lag behind the topic, from which the follower gets its events.
+  // Vouchers may be stored only after the follower has got their events from the topic.
   let stored: string[] = [];
   const readStored = async () => {
     stored = await storedVouchers(customer, system.gatewayUrl);

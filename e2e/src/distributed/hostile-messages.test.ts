@@ -96,7 +96,7 @@ describe('hostile messages on real topics', { timeout: 300_000 }, () => {
     await using resources = new AsyncDisposableStack();
     const pids = serviceNames.map((name) => system.pidOf(name));
     const customer = resources.use(await startCustomer(system));
-    // After this first request every topic and group exists, and the gateway's tails are active.
+    // After this first request every topic and consumer group exists, and the gateway reads its topics.
     const next = await customer.subscribe('subscription { voucherReceived { node { code } } }');
     await customer.requestVoucher();
     await next();

@@ -56,7 +56,7 @@ export async function expectPromisesKept(
   }
 }
 
-/** A customer pauses while this many of its requests have no callback yet. */
+/** A customer sends no further request while this many of its requests have no callback yet. */
 const maxOpen = 20;
 
 /** Requests one voucher after the other until stopped. A response with an error does not count as accepted. */

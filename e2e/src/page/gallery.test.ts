@@ -22,7 +22,7 @@ describe('gallery: requests', { concurrent: true }, () => {
     await setNext(stack.system, user, { delayMs: 36_000 });
     await requestVoucher(page);
     await page.getByText('The code will come by SMS. It also appears here.').waitFor({ timeout: 60_000 });
-    // This time and the 30 s after which a code is late are both counted from the request.
+    // The shown time is counted from the request, as are the 30 s after which a code is late.
     await page.getByText(/^3\d s since the request$/).waitFor();
     await visitor.look('20-late-waiting');
     await readCode(page);

@@ -43,7 +43,7 @@ describe('page: what is not current', () => {
       if (reads > 1) await route.fallback();
     });
     await requestElsewhere(page);
-    // The page gives up a query after 10 s, but a mutation only after 30 s.
+    // The page gives up the first read after 10 s, and then reads again.
     await expect.poll(() => reads, { timeout: 20_000 }).toBeGreaterThan(1);
     await page.getByText('Not up to date').waitFor({ state: 'detached' });
     expect(await rows(page).count()).toBe(1);

@@ -23,7 +23,10 @@ export function restartSuite(install: Install): void {
     system = await installation.start();
   };
 
-  /** Tests poll this, because voucher may store a code after its callback and event have arrived. */
+  /**
+   * Reads the stored vouchers. Tests poll this, because a voucher may be stored after its callback and event have
+   * arrived.
+   */
   const storedBy = async (customer: Customer) =>
     (await customer.graphql('{ purchasedVouchers { nodes { id requestId code } } }')).purchasedVouchers.nodes;
 

@@ -3,7 +3,7 @@ import WebSocket from 'ws';
 import { type Answer, connectClient, nextClientAddress, within } from './wire.ts';
 
 export interface Conversation {
-  /** Sends `connection_init` first and waits for its acknowledgement. Default: true. */
+  /** Whether `connection_init` is sent first and its acknowledgement awaited. Default: true. */
   init?: boolean;
   protocol?: string;
   /** The message that ends the conversation. Default: the answer to a final ping. */

@@ -2,7 +2,10 @@ import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import pg from 'pg';
 import type { SoakSystem, SystemProcess } from '../system/soak-system.ts';
 
-/** Finds the connection of the outbox relay, which has an advisory lock. */
+/**
+ * Finds the port of the database connection of the process that relays the outbox. That connection holds an advisory
+ * lock.
+ */
 const holdersPort = `
   select client_port as port from platform.lease
   join pg_locks on locktype = 'advisory' and objsubid = 1
