@@ -13,8 +13,8 @@ import type { z } from 'zod';
 export type ValueSchema = z.ZodObject;
 
 /**
- * Checks a subgraph's `@topic` fields against the values of their topics. The gateway resolves an event from the value
- * alone. So the value must have all fields that the subgraph would resolve.
+ * Checks a subgraph's `@topic` fields against the values of their topics. The gateway resolves an event from the value,
+ * without calling the subgraph. So the value must have all fields that the subgraph would resolve.
  *
  * @param sdl the subgraph's schema
  * @param values schemas of the values, by topic name

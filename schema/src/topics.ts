@@ -72,8 +72,8 @@ export const requestFailedSchema = z.object({
 export type RequestFailed = z.infer<typeof requestFailedSchema>;
 
 /**
- * A session ended before its expiry (`sid`), or a signing key was revoked (`kid`), which ends all sessions whose tokens
- * it signed.
+ * With `sid`: a session ended before its expiry. With `kid`: a signing key was revoked, and all sessions whose tokens
+ * this key signed have ended.
  */
 export const sessionEndedSchema = z.union([z.object({ sid: z.string().min(1) }), z.object({ kid: z.string().min(1) })]);
 export type SessionEnded = z.infer<typeof sessionEndedSchema>;

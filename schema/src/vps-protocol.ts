@@ -5,8 +5,9 @@ import { z } from 'zod';
  * The protocol of the Voucher Provider Server, in both directions.
  *
  * We `POST /api/request/voucher` with the header `Idempotency-Key: <requestId>`. Within 3 s the provider responds with
- * the code, or with a challenge. After a challenge, it later posts the code with the verifier to our callbackUrl. This
- * is PKCE (RFC 7636): the provider acts as the client, and we act as the server that verifies.
+ * the code, or with a challenge. If it responds with a challenge, it later posts the code to our callbackUrl, together
+ * with the verifier of the challenge. This is PKCE (RFC 7636): the provider acts as the client, and we act as the
+ * server that verifies.
  */
 export const requestPath = '/api/request/voucher';
 export const responsePath = '/api/voucher-code/vps/response';
@@ -59,7 +60,7 @@ export const messages = {
 
 /** The provider responds with a challenge after this time. */
 export const acknowledgeAfterMs = 3_000;
-/** A code is late if it arrives more than this time after the request. */
+/** A code is late if the time from the request to its arrival is longer than this. */
 export const lateAfterMs = 30_000;
 
 /** BASE64URL(SHA256(ASCII(verifier))), RFC 7636 section 4.6. */
