@@ -9,7 +9,8 @@ import type { StandaloneConfig } from './config.ts';
 /**
  * Creates the box that encrypts secrets in the database of `npm start`.
  *
- * - With SECRETS_KEY, the box encrypts with that key. It can also decrypt with the key file in DATA_DIR.
+ * - With SECRETS_KEY, the box encrypts with that key. It can also decrypt secrets that were encrypted with the key file
+ *   in DATA_DIR.
  * - Without SECRETS_KEY, the box uses the key file in DATA_DIR. The file is created if the database has no secrets yet.
  *
  * @throws CodedError SECRETS_KEY_WRONG

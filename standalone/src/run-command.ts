@@ -27,8 +27,8 @@ export async function runCommand<Command>(
     process.exitCode = 2;
     return;
   }
-  // Node prints warnings of libraries. Warnings about kafkajs's negative timers are dropped, because we can't fix the
-  // cause.
+  // Replaces Node's listener, which prints all warnings. Warnings about negative timers are dropped: they come from
+  // kafkajs, where we can't fix the cause.
   process.removeAllListeners('warning');
   process.on('warning', ({ name, message }) => {
     if (name !== 'TimeoutNegativeWarning') process.stderr.write(`${name}: ${message}\n`);

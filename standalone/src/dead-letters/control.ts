@@ -41,8 +41,8 @@ export async function serveCommands({
     }
   });
   server.on('error', (error) => log.warn({ error }, 'operators’ commands can not be received while this runs'));
-  // A killed process leaves its socket file. No other process can use that file, because this process has locked the
-  // folder.
+  // Removes the socket file of a process that was killed. No running process uses this file, because this process has
+  // locked the folder.
   await rm(path, { force: true });
   server.listen(path);
   if (

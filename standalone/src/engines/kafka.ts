@@ -92,8 +92,8 @@ export function clusterId(bytes: Buffer): string {
 }
 
 /**
- * Resolves once groups can be joined. It is not enough that the broker responds, because it does so before it has
- * loaded its groups.
+ * Resolves once consumer groups can be joined. The broker's first response is not enough, because the broker responds
+ * before it has loaded its consumer groups.
  */
 async function coordinatorAnswers(brokers: string): Promise<void> {
   patchRequestQueue();
