@@ -11,7 +11,7 @@ const SignedIn = lazy(loadSignedIn);
 
 export function App() {
   const { state } = useSession();
-  // The views are loaded while the visitor types. If the load fails, signing in tries again.
+  // The views are loaded while the visitor types. If this fails, they are loaded again when the visitor has signed in.
   if (state.phase === 'signed-out') return <Welcome onFocus={() => void loadSignedIn().catch(() => {})} />;
   return (
     <Suspense fallback={<Loading />}>

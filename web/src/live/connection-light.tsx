@@ -97,7 +97,7 @@ function lossText({ since, closed }: Lost): string {
   return `The connection was lost at ${timeText(since)}${closed ? causeText(closed) : ''}.`;
 }
 
-/** Returns the reason and code of a close, in brackets. A refused subscription has no code. */
+/** Returns the reason and code of a close, in brackets. Code 0 means a refused subscription, and is left out. */
 function causeText({ code, reason }: Close): string {
   const causes = [reason.replace(/\.$/, ''), code === 0 ? '' : `code ${code}`].filter(Boolean);
   return causes.length === 0 ? '' : ` (${causes.join(', ')})`;

@@ -28,7 +28,7 @@ export interface ConnectionState {
   /**
    * Notes that the socket is connected.
    *
-   * @param isRetry whether this took more than one attempt
+   * @param isRetry whether it took more than one attempt to connect
    * @returns whether there was an earlier connection, so that events may have been missed
    */
   connected(isRetry: boolean): boolean;

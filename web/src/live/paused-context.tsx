@@ -2,7 +2,7 @@ import { createContext, type ReactNode, useContext, useEffect, useState } from '
 
 const PausedContext = createContext<readonly [boolean, (paused: boolean) => void]>([false, () => {}]);
 
-/** Tells the connection light whether updates of the shown request are paused. */
+/** Shares whether updates of the shown request are paused, because the connection light shows it, too. */
 export function PausedProvider({ children }: { children: ReactNode }) {
   return <PausedContext value={useState(false)}>{children}</PausedContext>;
 }

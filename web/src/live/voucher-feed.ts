@@ -45,7 +45,8 @@ const sessionEnded = 4403;
 
 /**
  * Subscribes to the user's vouchers and failures over one WebSocket. After each reconnect it resumes from the cursor of
- * its last event, so that no code is missed. A code that arrives twice is dropped by its id.
+ * its last event, so that no code is missed. A code that arrives twice has the same voucher id, and the second one is
+ * dropped.
  */
 export function openVoucherFeed(options: VoucherFeedOptions): VoucherFeed {
   const { url, token, onVoucher, onAcknowledged, onFailure, onReconnect, onSessionEnd, now = Date.now } = options;

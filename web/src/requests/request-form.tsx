@@ -15,8 +15,8 @@ interface Input {
 }
 
 /**
- * Returns the input of a request. It keeps the idempotency key until the request is answered, so that no second voucher
- * is bought if an answer was lost.
+ * Returns the input of a request. If the last request with the same URL was not answered, its idempotency key is used
+ * again: its answer may be lost, and a new key would buy a second voucher.
  */
 function inputOf(text: string, unanswered: Input | null): Input {
   const callbackUrl = text.trim() || null;

@@ -12,12 +12,12 @@ export interface Entry {
   key: string;
   title: string;
   detail: string | null;
-  /** When it happened, in milliseconds since the epoch. For a pending entry, the time by which it is expected. */
+  /** When the entry happened, in milliseconds since the epoch. A pending entry is expected to happen by then. */
   at: number;
   state: 'done' | 'failed' | 'pending' | 'neutral';
   /** Start of a pending entry's wait. Default: the time of the previous entry. */
   since?: number;
-  /** Whether a pending entry happens exactly at `at`, and not at some time before. */
+  /** Whether a pending entry is expected exactly at `at`. Default: at `at` or earlier. */
   isScheduled?: boolean;
   /** The beginning of a receiver's response. */
   response?: string | null;

@@ -4,7 +4,7 @@ import { useSession } from './session-context.tsx';
 
 /**
  * Gives each user a separate client and separate components, so that another user of this tab sees nothing that was
- * cached or shown. A session that has ended still belongs to its user.
+ * cached or shown. The client and components stay when the session ends, because the same user may sign in again.
  */
 export function UserScope({ createClient, children }: { createClient(): Client; children(client: Client): ReactNode }) {
   const { state } = useSession();

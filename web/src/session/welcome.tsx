@@ -13,7 +13,7 @@ export function Welcome({ onFocus }: { onFocus(): void }) {
     document.title = 'Voucher gateway';
   }, []);
   const tabs = useRef<HTMLDivElement>(null);
-  // A tab that gets the focus is selected.
+  // Selects the tab by focusing it.
   const show = (mode: string) => tabs.current?.querySelector<HTMLElement>(`[data-mode="${mode}"]`)?.focus();
   return (
     <>
