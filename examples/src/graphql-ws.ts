@@ -10,7 +10,7 @@ export function watchVouchers({ url, token, after, onVoucher, onEnd }: WatchOpti
     // The client reconnects after any close code except 4403, because the same token would be rejected again.
     shouldRetry: (event) => (event as { code?: number }).code !== 4403,
   });
-  // The client sends this object at each reconnect, with the current cursor.
+  // The client sends `variables` again at each reconnect. `next` keeps its cursor current.
   const variables = { after };
   const stop = client.subscribe<VoucherEvent>(
     { query: vouchers, variables },
