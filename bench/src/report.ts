@@ -45,7 +45,7 @@ export function latencies(name: string, samplesMs: readonly number[]): Result[] 
   ).map(([metric, share]) => ({ name, metric, unit: 'ms', value: round(percentile(samplesMs, share)) }));
 }
 
-/** A bound on one of the results. */
+/** A bound below which one of the results must stay. */
 export function below(results: readonly Result[], name: string, metric: string, limit: number): Bound {
   const value = figureOf(results, name, metric);
   return { name: `${name} ${metric}`, limit, value, ok: value < limit };
@@ -69,12 +69,15 @@ export function medians(results: readonly Result[]): Result[] {
   });
 }
 
-/** A bound on a figure that may reach its limit. */
+/** A bound that a figure may reach, but not exceed. */
 export function atMost(name: string, value: number, limit: number): Bound {
   return { name, limit, value, ok: value <= limit };
 }
 
-/** Prints the tables and writes `bench/results/<name>.json`. Returns whether every bound is met. */
+/**
+ * Prints the results and the bounds as tables, and writes `bench/results/<name>.json`. Returns whether every bound is
+ * met.
+ */
 export function publish(name: string, startedAt: Date, { results, bounds }: Report): boolean {
   console.table(results);
   if (bounds.length > 0) console.table(bounds);

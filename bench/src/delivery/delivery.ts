@@ -5,8 +5,8 @@ import { startReceivers } from './receivers.ts';
 
 const total = Number(process.env.BENCH_DELIVERIES ?? 12_000);
 /**
- * Seconds of each measurement at a steady rate. Longer than a callback's time-out, so that hanging endpoints have their
- * full effect.
+ * Seconds of each measurement at a steady rate. The time is longer than a callback's time-out, so that hanging
+ * endpoints have their full effect.
  */
 const seconds = Number(process.env.BENCH_SECONDS ?? 20);
 const turns = Number(process.env.BENCH_TURNS ?? 2);
@@ -18,7 +18,7 @@ const steady = { all: 200, hanging: 20, dead: 5 };
 /**
  * Measures one delivery process on PostgreSQL, Redis and Kafka, on this machine:
  *
- * 1. Deliveries per second to 100 fast receivers, and their CPU time.
+ * 1. Deliveries per second to 100 fast receivers, and the CPU time per delivery.
  * 2. The rate of the other 90 receivers while 10 of the 100 hang.
  * 3. Latency at a steady rate to 200 receivers: with all of them working, and while 20 hang and 5 have dead name
  *   servers. The two cases are measured alternately, so that changes over time affect both equally. Each time,

@@ -16,7 +16,7 @@ const urlMs = 3_600_000;
 export interface OwnDelivery extends AsyncDisposable {
   /** Publishes codes whose requests have a callbackUrl. Resolves once Kafka has them. */
   publish(codes: readonly { event: VoucherEvent; callbackUrl: string }[]): Promise<void>;
-  /** Number of callbacks that wait for an attempt; it may be some seconds old. */
+  /** Number of callbacks that wait for an attempt. The number may be some seconds old. */
   waiting(): Promise<number>;
   /** CPU time so far, in milliseconds by process. */
   cpuMs(): Map<string, number>;
@@ -46,7 +46,7 @@ export async function startOwnDelivery({ nameServer }: { nameServer: string }): 
       },
       port,
       readyPath: '/health/ready',
-      // Not pinned to a core, as in the benchmark `pipeline`.
+      // The process is not pinned to a core, like the processes in the benchmark `pipeline`.
       pinned: false,
     }),
   );

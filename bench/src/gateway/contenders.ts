@@ -34,7 +34,7 @@ export const ours: QueryContender = {
       LOG_LEVEL: 'error',
       SHUTDOWN_DELAY: '1ms',
       DRAIN_WINDOW: '1ms',
-      // The default limit is too low for the nested operation, which costs 24,420.
+      // The nested operation costs 24,420, which is more than the default limit.
       MAX_COST: '100000',
       MAX_HTTP_CONNECTIONS_PER_ADDRESS: 'off',
     }),

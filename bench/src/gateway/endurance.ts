@@ -15,9 +15,9 @@ const probeEveryMs = 10;
 const maxRssMiB = 200;
 
 /**
- * Measures the memory of a gateway process over a million requests of one operation, and of another process over ten
- * thousand different operations. It also measures how long the different operations delay an operation whose plan is
- * cached.
+ * Measures the memory of two gateway processes. The first gets a million requests of one operation, the second gets ten
+ * thousand different operations. Meanwhile the second also gets an operation whose plan is cached: the benchmark
+ * measures how much the different operations delay it.
  */
 export async function endurance(): Promise<Report> {
   await using system = await openGatewaySystem();
@@ -102,7 +102,10 @@ async function probe(send: () => Promise<void>, signal: AbortSignal): Promise<nu
   return delaysMs;
 }
 
-/** The operation calls two subgraphs. Its alias makes it a new operation for the gateway. */
+/**
+ * Returns an operation that calls two subgraphs. Its alias contains `index`, so that each operation is new for the
+ * gateway.
+ */
 function newOperation(index: number): string {
   return `{ purchasedVouchers(phoneNumber: "mixed", first: 2) { id n${index}: code status owner { username } } }`;
 }

@@ -98,7 +98,7 @@ function sortKeys(value: unknown): unknown {
 }
 
 /**
- * Compares us with each other gateway: how many times higher our rate is, and how many times lower our CPU time. CPU
+ * Compares our gateway with every peer: how many times higher our rate is, and how many times lower our CPU time. CPU
  * time is also compared, because other work of the machine affects it less than the rate.
  */
 function ratios(results: readonly Result[], contenders: readonly QueryContender[]): Result[] {

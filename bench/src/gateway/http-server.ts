@@ -1,8 +1,8 @@
 import { createServer, type Server, type Socket } from 'node:net';
 
 /**
- * Creates an HTTP server for benchmarks that takes little CPU time. Of a request's head it reads only the content
- * length. It responds with JSON.
+ * Creates an HTTP server for benchmarks that takes little CPU time. It ignores all headers except the content length.
+ * It responds with JSON.
  *
  * @param answer returns the JSON response for a request's body
  */

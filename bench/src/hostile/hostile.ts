@@ -22,8 +22,8 @@ const attacks: readonly AttackName[] = (
 /**
  * Measures how a thousand attackers affect well-behaved clients: latencies of their queries and events, with and
  * without attackers. The gateway has its default limits. The attackers get only the CPU time that the gateway and the
- * well-behaved clients leave, as if they ran on other machines. If too many of their sends are late for lack of CPU
- * time, a bound fails.
+ * well-behaved clients leave, as if they ran on other machines. A bound fails if the attackers send too much of their
+ * data late, because they lack CPU time.
  */
 export async function hostile(): Promise<Report> {
   await using releases = new AsyncDisposableStack();

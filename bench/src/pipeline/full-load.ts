@@ -18,7 +18,7 @@ export async function warmUp(system: PipelineSystem): Promise<void> {
   await system.journeys.settle(30_000);
 }
 
-/** Measures how many requests per second are accepted, and their CPU time. */
+/** Measures how many requests per second are accepted, and how much CPU time they take. */
 export async function fullLoad(system: PipelineSystem): Promise<Report> {
   const { journeys } = system;
   journeys.clear();

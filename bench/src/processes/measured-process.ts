@@ -40,7 +40,7 @@ export interface MeasuredProcessOptions {
 export async function startMeasured(options: MeasuredProcessOptions): Promise<MeasuredProcess> {
   const { name, args, environment, port, readyPath, pinned, takesMessages = false, onLog } = options;
   const core = pinned ? pinnedCore() : null;
-  // taskset executes Node in its own process, so the process id is Node's.
+  // taskset replaces itself with Node, so that `child.pid` is Node's process id.
   const [command, ...rest] = [...(core === null ? [] : ['taskset', '-c', String(core)]), process.execPath, ...args];
   const child = spawn(command as string, rest, {
     env: { ...process.env, NODE_ENV: 'production', ...environment },

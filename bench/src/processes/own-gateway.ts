@@ -18,7 +18,7 @@ export type StartOptions = Partial<Pick<MeasuredProcessOptions, 'onLog' | 'pinne
 export interface OwnGateway extends AsyncDisposable {
   /** Creates users, each with a session. */
   signIn(count: number): Promise<TestUser[]>;
-  /** Starts a gateway like `npm run start:gateway` in production. The previous one should have exited. */
+  /** Starts a gateway like `npm run start:gateway` in production. The previous gateway should have exited. */
   start(environment?: Record<string, string>, options?: StartOptions): Promise<MeasuredProcess>;
   /** Starts a gateway without Kafka, to which this process sends the events. */
   startFromMemory(): Promise<MeasuredProcess>;
@@ -56,7 +56,7 @@ export async function openOwnGateway(): Promise<OwnGateway> {
         ...engines.environment,
         PORT: String(port),
         DRAIN_WINDOW: '1ms',
-        // The limit is off, because all clients of the benchmark have the same address.
+        // The limits per address are off, because all clients of the benchmark have the same address.
         MAX_CONNECTIONS_PER_ADDRESS: 'off',
         MAX_ANONYMOUS_CONNECTIONS_PER_ADDRESS: 'off',
         MAX_HTTP_CONNECTIONS_PER_ADDRESS: 'off',

@@ -92,7 +92,8 @@ export function phaseResults(name: string, { timesMs, missing, peakRssBytes, rss
 /** The number of results that fill the kernel's buffers of a connection and the gateway's buffer. */
 export function answersToFill(maxBufferedBytes: number): number {
   const kernel = (file: string) => readFileSync(`/proc/sys/net/ipv4/${file}`, 'utf8').trim().split(/\s+/).map(Number);
-  // The receive buffer of a stalled reader keeps its initial size, but the send buffer may grow to its maximum.
+  // A stalled reader's receive buffer keeps its default size, the second number. The gateway's send buffer may grow to
+  // its maximum, the third number.
   const [, received = 0] = kernel('tcp_rmem');
   const [, , sent = 0] = kernel('tcp_wmem');
   return Math.ceil((received + sent + maxBufferedBytes) / answerBytes) + 2;

@@ -62,8 +62,8 @@ export async function stalled(): Promise<Report> {
   };
   const answersEach = answersToFill(maxBufferedBytes);
   /**
-   * Runs a phase in which half of the clients stall. The stalled clients use new connections, because the kernel's
-   * buffers grow with the bytes read.
+   * Runs a phase in which half of the clients stall. The stalled clients use new connections, because the kernel
+   * enlarges the buffer of a connection from which much was read.
    */
   const othersStalled = async (): Promise<Stall> => {
     tooSlow.length = 0;

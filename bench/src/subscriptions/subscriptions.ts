@@ -15,7 +15,7 @@ const compared = { connections: 10_000, rate: 200 };
 /** Number of rounds in which the compared gateways are measured, one after the other. */
 const turns = Number(process.env.BENCH_TURNS ?? 3);
 const comparedRates = rates.filter((rate) => rate === compared.rate);
-/** Seconds per rate, long enough for some events above the 99th percentile. */
+/** Seconds for which a rate is measured: so many that some events are above the 99th percentile. */
 const secondsAt = (rate: number) => Number(process.env.BENCH_SECONDS ?? Math.max(10, 4_000 / rate));
 /** A warm-up without results: a new broker and load generator are slow, which would disadvantage the first gateway. */
 const warmUp = { connections: 1_000, rates: [1_000], secondsAt: () => 60 };
