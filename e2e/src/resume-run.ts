@@ -11,7 +11,9 @@ export interface ResumeRunOptions {
   events: number;
   /** Approximate number of times that the follower drops its connection. */
   reconnects: number;
-  /** A gateway is killed each time the follower has seen this many vouchers, but never while another one still restarts. */
+  /**
+   * A gateway is killed each time the follower has seen this many vouchers, but never while another gateway restarts.
+   */
   killEvery: number;
 }
 

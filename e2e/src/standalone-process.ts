@@ -53,7 +53,7 @@ export async function createSetup(): Promise<StandaloneSetup> {
 
 /**
  * Starts `npm start`. Resolves when it has printed that it is ready. Rejects with the output of `npm start` if the
- * command exits before. `installation` is the folder of another installation.
+ * command exits before. `installation` is the folder of the installation to start.
  */
 export async function startStandalone(
   environment: Record<string, string>,
@@ -138,7 +138,7 @@ function follow(child: ChildProcess) {
     child,
     exit,
     output: () => stdout,
-    /** Resolves once standard output contains the text, or contains it several times. */
+    /** Resolves once standard output contains the text at least `times` times. */
     printed: (text: string, times = 1) =>
       new Promise<void>((resolve) => {
         if (isPrinted(text, times)) return resolve();

@@ -38,7 +38,8 @@ it('runbook: the messages of a deleted topic are recovered', { timeout: 400_000 
   const follower = releases.use(startFollower({ token: customer.token, after: cursor, nextGateway }));
   await expect.poll(async () => (await stored()).length).toBe(1);
 
-  // Because of the lock, voucher can't store the next three codes. They are only in the topic, which is deleted below.
+  // Because of the lock, the voucher service can't store the next three codes. These codes are only in the topic, which
+  // is deleted below.
   await database.query('begin');
   await database.query('lock table voucher.voucher in share mode');
   for (const _code of [1, 2, 3]) await requestSomehow(customer, nextGateway);

@@ -22,7 +22,7 @@ export default async function setup(project: TestProject) {
   const folder = await mkdtemp(join(tmpdir(), 'voucher-gateway-installed-'));
   releases.defer(() => rm(folder, { recursive: true, force: true }));
   const { stdout } = await run('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: root });
-  // Git lists a deleted file until the deletion is committed.
+  // Missing files are skipped, because Git lists a deleted file until the deletion is committed.
   for (const file of stdout.split('\0').filter(Boolean))
     await cp(join(root, file), join(folder, file)).catch((error: NodeJS.ErrnoException) => {
       if (error.code !== 'ENOENT') throw error;

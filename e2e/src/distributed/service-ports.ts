@@ -10,7 +10,7 @@ let next = 0;
 /** Returns a port for each service. Each worker has a separate range of ports, because test files run concurrently. */
 export async function servicePorts(): Promise<Record<string, number>> {
   const worker = Number(process.env.VITEST_POOL_ID);
-  // The test files of a worker run in sequence. They get different ports, because services of the previous file may
+  // The test files of a worker run in sequence. Each file gets other ports, because services of the previous file may
   // still be stopping.
   next ||= process.pid;
   const wanted = serviceNames.map(() => firstPort + (worker - 1) * portsPerWorker + (next++ % portsPerWorker));

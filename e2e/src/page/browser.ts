@@ -24,7 +24,10 @@ export interface Visitor extends AsyncDisposable {
   openTab(): Promise<Page>;
   /** Errors and warnings of the console, uncaught errors, and requests to other origins. */
   readonly problems: readonly string[];
-  /** Returns the shifts of visible elements up or down since the page was loaded, without those after input of the user. */
+  /**
+   * Returns the vertical shifts of visible elements since the page was loaded. Shifts right after input of the user do
+   * not count.
+   */
   layoutShifts(): Promise<LayoutShift[]>;
   /** Checks accessibility with axe, and stores a screenshot as `<name>.png`. With `fullPage` it shows the whole page. */
   look(name: string, options?: { fullPage?: boolean }): Promise<void>;

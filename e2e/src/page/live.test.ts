@@ -110,7 +110,7 @@ describe('page: live', () => {
     await expect.poll(async () => (await stored()).length).toBe(count);
     const newest = (await stored()).toReversed().slice(0, 20);
     await expect.poll(() => page.locator('tbody code').allTextContents()).toEqual(newest);
-    // The page reads the list at most once per second, plus one last time.
+    // The page reads the list at most once per second, and once more at the end.
     expect(reads).toBeLessThanOrEqual(Math.ceil((Date.now() - startedAt) / 1_000) + 1);
   });
 

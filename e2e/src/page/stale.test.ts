@@ -24,7 +24,7 @@ describe('page: what is not current', () => {
     const list = page.getByRole('region', { name: 'Your requests' });
     await list.getByText('Not up to date').waitFor();
     await page.getByRole('article').getByText('Not up to date').waitFor();
-    // The list shows the other request already, because the event of its code has arrived.
+    // The list shows the new request already, because the event of its code has arrived.
     await expect.poll(() => rows(page).count()).toBe(2);
     await visitor.look('36-not-up-to-date');
     await page.unrouteAll({ behavior: 'wait' });

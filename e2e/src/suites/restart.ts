@@ -44,7 +44,7 @@ export function restartSuite(install: Install): void {
       const callback = await customer.nextCallback();
       const order = await ledgerEntry(system, request.id);
       expect(callback.data).toMatchObject({ requestId: request.id, code: order?.voucherCode });
-      // The session has also survived the restart.
+      // The customer reads the voucher with the same session, which has also survived the restart.
       await expect
         .poll(() => storedBy(customer))
         .toEqual([{ id: callback.data.voucherId, requestId: request.id, code: order?.voucherCode }]);

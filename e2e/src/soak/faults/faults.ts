@@ -31,7 +31,7 @@ export interface Fault {
 }
 
 const beginsPerCut = 60;
-/** Number of processes that are killed one after the other. */
+/** Number of processes that one fault kills, one after the other. */
 const killedAtATime = 3;
 const startWithinMs = 120_000;
 
@@ -96,7 +96,7 @@ export const faults: Readonly<Record<FaultName, Fault>> = {
   'lease-holder-frozen': {
     needs: ['processes'],
     async run({ system, complain }) {
-      // The fault waits until a process has the lease, because no process has it while the database is down.
+      // The fault waits until a process has the lease of the outbox. While the database is down, no process has it.
       const holder = await waitFor(() => findLeaseHolder(system), { withinMs: 30_000, everyMs: 1_000 });
       if (holder) await freeze(holder, 20_000);
       else complain('nobody has the lease of the outbox');

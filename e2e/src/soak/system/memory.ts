@@ -10,7 +10,7 @@ export interface MemorySample {
   residentMiB: number;
 }
 
-/** The median memory of processes with one name, in the first and in the last third of the run. */
+/** The median memory of a process, including its restarts, in the first and in the last third of the run. */
 export interface MemoryGrowth {
   name: string;
   fromMiB: number;
@@ -29,13 +29,13 @@ export function readResidentMiB(pid: number | undefined): number | null {
   }
 }
 
-/** Minimum number of samples at the start and at the end. */
+/** Minimum number of samples in the first third and in the last third. */
 const minSamples = 5;
 
 /**
- * Compares the median memory of the last third of the time with the median memory of the first third. Samples of processes
- * younger than `warmUpMs` do not count, because a restarted process uses little memory. Names with too few samples are
- * omitted.
+ * Compares the median memory of the last third of the run with the median memory of the first third. Samples of
+ * processes younger than `warmUpMs` do not count, because a restarted process uses little memory. Names with too few
+ * samples are omitted.
  */
 export function measureGrowth(samples: readonly MemorySample[], warmUpMs: number): MemoryGrowth[] {
   const warm = samples.filter(({ ageMs }) => ageMs >= warmUpMs);

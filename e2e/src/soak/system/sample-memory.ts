@@ -3,7 +3,7 @@ import type { SystemProcess } from './soak-system.ts';
 
 const everyMs = 2_000;
 
-/** Samples the resident memory of these processes until it is stopped. */
+/** Samples the resident memory of these processes until `stop` is called. */
 export function sampleMemory(processes: readonly SystemProcess[]): { taken: readonly MemorySample[]; stop(): void } {
   const taken: MemorySample[] = [];
   const started = new Map<string, { pid: number | undefined; atMs: number }>();
