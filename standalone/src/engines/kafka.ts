@@ -55,7 +55,7 @@ export async function startKafka({
       'offsets.topic.num.partitions': 8,
       'transaction.state.log.replication.factor': 1,
       'transaction.state.log.min.isr': 1,
-      // The delay is 0, because these groups have one member and need not wait for further members to join.
+      // The delay is 0, so that a new consumer group starts at once, without waiting for further members.
       'group.initial.rebalance.delay.ms': 0,
     })
       .map(([name, value]) => `${name}=${value}\n`)
