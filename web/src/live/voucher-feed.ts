@@ -150,8 +150,8 @@ export function openVoucherFeed(options: VoucherFeedOptions): VoucherFeed {
 }
 
 /**
- * Returns the delay before a retry: half a second, doubled with each retry up to 5 s. A random part is included, because
- * many pages reconnect after a restart.
+ * Returns the delay before a retry: half a second, doubled with each retry up to 5 s. A random part is included, so
+ * that not all pages reconnect at the same time after a restart.
  */
 function retryDelayMs(retries: number): number {
   return Math.min(500 * 2 ** retries, 5_000) * (0.75 + Math.random() / 2);

@@ -6,8 +6,8 @@ import { newestRequests } from './newest-requests.ts';
 const intervalMs = 2_000;
 
 /**
- * Looks for the request whose answer was lost. `known` has the ids of all requests before that one; null turns the search
- * off. The list has no idempotency keys, so that any request that is not in `known` is taken for the lost one.
+ * Looks for the request whose answer was lost. `known` has the ids of all requests that are older; null turns the
+ * search off. The list has no idempotency keys, so that any request that is not in `known` is taken for the lost one.
  */
 export function useLostAnswer(known: ReadonlySet<string> | null, onFound: (id: string) => void): void {
   const client = useClient();

@@ -8,7 +8,7 @@ interface PopoverButtonProps {
   /** The heading of the panel. */
   title: ReactNode;
   children: ReactNode;
-  /** A value of the button's `data-phase`. */
+  /** Value of the button's attribute `data-phase`, which selects its style. */
   phase?: string;
   defaultOpen?: boolean;
 }

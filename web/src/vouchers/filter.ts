@@ -1,7 +1,7 @@
 import type { VoucherFilter } from '../graphql/generated.ts';
 import { dayText, parseDay } from '../ui/time-text.ts';
 
-/** The filter as text, in the fields and in the address. */
+/** The filter as text, in the fields and in the URL. */
 export interface FilterTexts {
   code: string;
   from: string;
@@ -22,7 +22,7 @@ export function errorsOf({ from, to }: FilterTexts): { from: string | null; to: 
   return { from: errorOf(from), to: isReversed ? 'This is before the first day.' : errorOf(to) };
 }
 
-/** Returns the parameters of the address for a filter without errors. */
+/** Returns the URL parameters for a filter without errors. */
 export function parametersOf({ code, from, to }: FilterTexts): URLSearchParams {
   const days = [from, to].map((text) => parseDay(text));
   const texts = { code: code.trim(), from: days[0] && dayText(days[0]), to: days[1] && dayText(days[1]) };

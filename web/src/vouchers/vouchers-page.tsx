@@ -17,7 +17,7 @@ import { type Voucher, VoucherTable } from './voucher-table.tsx';
 
 const pageSize = 20;
 
-/** The user's vouchers, newest first. The address contains the filter and the page. */
+/** The user's vouchers, newest first. The URL contains the filter and the page of the list. */
 export function VouchersPage() {
   const [parameters, setParameters] = useSearchParams();
   const filter = filterOf(textsOf(parameters));
