@@ -98,8 +98,8 @@ function sortKeys(value: unknown): unknown {
 }
 
 /**
- * Compares our gateway with every peer: how many times higher our rate is, and how many times lower our CPU time. CPU
- * time is also compared, because other work of the machine affects it less than the rate.
+ * Compares our gateway with every peer: how many times higher our rate is, and how many times lower our CPU time. On a
+ * busy machine the ratio of CPU times is more reliable than the ratio of rates.
  */
 function ratios(results: readonly Result[], contenders: readonly QueryContender[]): Result[] {
   const [own, ...others] = contenders;

@@ -25,7 +25,7 @@ export interface SoakOptions {
   everyMs?: number;
   /** The faults to choose from. Default: all. */
   faults?: readonly FaultName[];
-  /** Folder of an installation whose services to run. Default: this repository. */
+  /** Folder of the installation whose services are started. Default: this repository. */
   installation?: string;
   ports?: Partial<Record<ServiceName, number>>;
   /** Prints a line of progress. Default: nothing is printed. */

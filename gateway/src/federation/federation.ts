@@ -46,7 +46,10 @@ export interface Federation extends AsyncDisposable {
   readonly supergraph: GraphQLSchema;
   readonly subgraphs: Subgraphs;
   readonly planner: Planner;
-  /** Returns the `@override` labels and grants for which a request is planned. */
+  /**
+   * Returns what the plan depends on besides the operation: the `@override` labels that are on, and the client's scopes
+   * and policies.
+   */
   planVariant(context: GatewayContext): PlanVariant;
   /** Whether error messages omit suggestions (`Did you mean "id"?`), which reveal names of the schema. */
   readonly hideSuggestions: boolean;

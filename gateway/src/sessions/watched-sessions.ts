@@ -5,8 +5,7 @@ import type { Log } from '@voucher-gateway/platform/process/log';
 import { sessionKey } from '@voucher-gateway/schema/session';
 
 /**
- * The sessions with open connections. Each has a deadline: the idle time-out after the last activity that this process
- * knows.
+ * The sessions with open connections. Each has a deadline: its last activity in this process plus the idle time-out.
  */
 export interface WatchedSessions extends Disposable {
   /** Calls back once, when the session ends. Disposing the returned value prevents the call. */

@@ -84,9 +84,11 @@ export const deferredMultipart: StreamFormat = {
   goAway: deferredFailure,
 };
 
+const deferredFailureEvents = (errors: readonly GraphQLFormattedError[]) => next(lastPayload(errors), null) + complete;
+
 /**
- * Server-Sent Events for a result in parts (`@defer`). The last payload of a failed result has `hasNext: false` besides
- * the errors.
+ * Server-Sent Events for a result in parts (`@defer`): the last payload of a failed result also has `hasNext`. It is
+ * also sent at shutdown, because a client that reconnects would send a mutation again.
  */
 export const deferredServerSentEvents: StreamFormat = {
   ...serverSentEvents,

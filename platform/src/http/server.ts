@@ -176,7 +176,7 @@ function addNotFound(app: FastifyInstance): void {
     const allowed = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'].filter(
       (method) => app.findRoute({ url: path, method: method as HTTPMethods }) !== null,
     );
-    // If the path has a route for the request's method, the route itself has called this handler to respond with 404.
+    // A route may respond with 404 by `reply.callNotFound()`. Then the path has a route for the request's method.
     if (allowed.length === 0 || allowed.includes(request.method))
       return sendProblem(reply, { status: 404, code: 'NOT_FOUND', title: 'There is nothing at this address.' });
     return sendProblem(reply.header('allow', allowed.join(', ')), {

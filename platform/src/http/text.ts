@@ -29,7 +29,7 @@ export function findInvalidText(value: unknown): ValuePath | null {
 }
 
 /**
- * Rejects a value with text that `findInvalidText` finds.
+ * Throws if a string or key of the value, at any depth, is invalid text (see `findInvalidText`).
  *
  * @throws CodedError BAD_USER_INPUT with the path as `argument`
  */

@@ -30,7 +30,7 @@ describe('revoked key', () => {
     await expect.poll(async () => (await ctx.jwks()).keys.length).toBe(2);
     const next = (await ctx.jwks()).keys.find(({ kid }) => kid !== first?.kid);
     await revokeKey(ctx.engines, first?.kid ?? '');
-    // The process drops the revoked key first, and reads the new keys only later.
+    // The service drops the revoked key at once. It publishes a third key only when it reads the keys again.
     await expect
       .poll(async () => {
         const kids = (await ctx.jwks()).keys.map(({ kid }) => kid);

@@ -100,7 +100,7 @@ export function createRecreationCheck(options: RecreationCheckOptions): Recreati
   };
 }
 
-/** Reports that a reader stops because its topic was recreated. Returns the error for the reader's callers. */
+/** Reports that a reader stops because its topic was recreated. Returns the error with which the reader fails. */
 export function reportRecreated(
   failures: ConsumerFailures,
   reader: object,
