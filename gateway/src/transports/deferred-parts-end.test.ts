@@ -58,6 +58,22 @@ describe('deferred parts in the drain', () => {
   });
 });
 
+describe('deferred parts over MAX_RESPONSE_BYTES', () => {
+  it('end with an error if only their errors together exceed it', async () => {
+    // Regression: the errors of each part were compared with the limit, but not added up.
+    const errors = [{ message: 'x'.repeat(600), extensions: { code: 'CLOSED' } }];
+    await using people = await startSubgraph((response) => respondWith(response, { data: null, errors }));
+    await using gateway = await startTestGateway({
+      environment: { MAX_RESPONSE_BYTES: '1024' },
+      subgraphUrls: { people: people.url },
+    });
+    gateway.world.stored = [move('m1')];
+    const query = select('id ... @defer { first: name } ... @defer { second: name }');
+    const stream = await openStream(gateway.graphqlUrl, { query, accept: multipart });
+    expect(await stream.end()).toContain('"code":"OPERATION_TOO_COMPLEX"}}],"hasNext":false}');
+  });
+});
+
 describe('calls for deferred parts', () => {
   it.each([
     ['the primary part', 'id large: name ... @defer { silent: name }'],
