@@ -1,3 +1,4 @@
+import type { GraphQLError } from 'graphql';
 import type { GatewayContext } from '../context.ts';
 import { type DeferredParts, JsonResult } from '../execution/response/json-result.ts';
 import type { ResponseLimit } from '../execution/response/output.ts';
@@ -6,7 +7,7 @@ import type { PlanVariant } from '../planning/plan.ts';
 import type { LimitGuard } from '../request/limits.ts';
 import type { LoopShare } from '../scheduling/loop-share.ts';
 import { requesterOf } from '../scheduling/wait-queue.ts';
-import { isLargerThan } from './response-size.ts';
+import { estimateBytes } from './response-size.ts';
 
 /** A planned operation, with the federation that planned it. */
 interface PlannedOperation extends ExecutableOperation {
@@ -53,15 +54,21 @@ export function createExecute({ maxBytes, guard, loopShare }: ExecuteOptions) {
     let isComplete = false;
     try {
       const result = await operation.federation.execute(operation, context, responseLimit);
-      const bytes = Buffer.byteLength(result.dataJson);
-      if (bytes > maxBytes || (result.errors && isLargerThan(result.errors, maxBytes - bytes))) responseLimit.exceed();
-      if (result.deferred) return limitDeferred(result, result.deferred, maxBytes - bytes, responseLimit);
+      const left = maxBytes - bytesOf(result.dataJson, result.errors, maxBytes);
+      if (left < 0) responseLimit.exceed();
+      if (result.deferred) return limitDeferred(result, result.deferred, left, responseLimit);
       isComplete = !result.errors;
       return result;
     } finally {
       if (!isComplete) context.restrictCaching?.('no-store');
     }
   };
+}
+
+/** Returns the bytes of data and errors. The errors are estimated, and not counted further above `maxBytes`. */
+function bytesOf(dataJson: string, errors: readonly GraphQLError[] | undefined, maxBytes: number): number {
+  const bytes = Buffer.byteLength(dataJson);
+  return errors && errors.length > 0 && bytes <= maxBytes ? bytes + estimateBytes(errors, maxBytes - bytes) : bytes;
 }
 
 /** Limits the bytes of a result's deferred parts. */
@@ -78,8 +85,8 @@ function limitDeferred(
     let isExceeded = false;
     for await (const chunk of chunks) {
       for (const { dataJson, errors } of chunk.parts) {
-        left -= Buffer.byteLength(dataJson);
-        if (isExceeded || (left >= 0 && !isLargerThan(errors, left))) continue;
+        left -= bytesOf(dataJson, errors, left);
+        if (isExceeded || left >= 0) continue;
         isExceeded = true;
         exceed();
       }

@@ -1,8 +1,10 @@
+import { supergraphSdl } from '@voucher-gateway/schema/sdl';
 import { describe, expect, it } from 'vitest';
 import { createEventQueue } from '../testing/event-queue.ts';
 import { leasePlanner } from '../testing/operations/lease-planner.ts';
 import { anonymous } from '../testing/operations/operations.ts';
 import { openTestPipeline } from '../testing/operations/pipeline.ts';
+import type { Operation } from './operations.ts';
 
 describe('operations', () => {
   it('plan a text once for concurrent requests', async () => {
@@ -53,6 +55,21 @@ describe('operations', () => {
     }
     await Promise.all(answers);
     expect(most).toBe(2);
+  });
+
+  it('use the next supergraph if it is reloaded between their turns', async () => {
+    // Regression: the earlier planner refused them with SERVICE_UNAVAILABLE.
+    await using pipeline = await openTestPipeline({ largeOperationsShare: 0.02 });
+    let prepared: Promise<Operation> | undefined;
+    await pipeline.federation.reload(supergraphSdl(), {
+      async prepare() {
+        // These texts use up the share of the event loop, so that the next text has to wait.
+        for (const name of ['A', 'B', 'C']) await pipeline.refusal(`${largeQuery(name)} }`);
+        prepared = pipeline.operations.prepare({ query: '{ me { id } }' }, anonymous);
+        return { pending: () => null, commit() {}, async finish() {}, async [Symbol.asyncDispose]() {} };
+      },
+    });
+    expect((await prepared)?.federation).toBe(pipeline.federation.current);
   });
 
   it('cache a large document on its second use', async () => {

@@ -146,19 +146,22 @@ export function createOperations({
       const variables = checkVariables(request.variables);
       const requester = requesterOf(context);
       const isNew = !documentsFor(reloadable.current).isKnown(text);
-      using _turn = isNew ? await newTexts.enter(requester, 2 * text.length) : null;
-      // The supergraph may have been reloaded during the wait, so `current` is read after it.
-      const federation = reloadable.current;
-      const documents = documentsFor(federation);
-      const known = await documents.parse(text, requester);
-      const checkNow = () => check(federation, known, request, variables, context, takesDeferred);
       const work = { requester, bytes: 2 * text.length };
-      const checked = isNew ? await loopShare.run(checkNow, work) : checkNow();
-      const plan = await documents.plan(known, checked, requester).catch((error: unknown) => {
-        throw mask.maskThrown(error, context);
-      });
-      if (hash !== null) persistedQueries.add(hash, text);
-      return { ...checked, plan };
+      using _turn = isNew ? await newTexts.enter(requester, work.bytes) : null;
+      for (;;) {
+        const federation = reloadable.current;
+        const documents = documentsFor(federation);
+        const known = await documents.parse(text, requester);
+        const checkNow = () => check(federation, known, request, variables, context, takesDeferred);
+        const checked = isNew ? await loopShare.run(checkNow, work) : checkNow();
+        // After a reload between the turns, the earlier planner refuses new requests.
+        if (federation !== reloadable.current) continue;
+        const plan = await documents.plan(known, checked, requester).catch((error: unknown) => {
+          throw mask.maskThrown(error, context);
+        });
+        if (hash !== null) persistedQueries.add(hash, text);
+        return { ...checked, plan };
+      }
     },
     prepareKnown(request, context) {
       try {

@@ -1,11 +1,11 @@
 /**
- * Whether a value's JSON has more than `maxBytes`. Counting stops at the limit, does not recurse, and does not build
- * the text.
+ * Estimates the bytes of a value's JSON. Counting stops above `maxBytes`, so a result above it is only a lower bound. It
+ * does not recurse, and does not build the text.
  *
- * The size is an estimate: an escaped character counts as one byte, and so does each character of a short string. The
- * actual text may be up to six times as large.
+ * An escaped character counts as one byte, and so does each character of a short string. The actual text may be up to
+ * six times as large.
  */
-export function isLargerThan(value: unknown, maxBytes: number): boolean {
+export function estimateBytes(value: unknown, maxBytes: number): number {
   let bytes = 0;
   const waiting: unknown[] = [value];
   while (waiting.length > 0) {
@@ -15,7 +15,7 @@ export function isLargerThan(value: unknown, maxBytes: number): boolean {
     if (typeof current === 'string') bytes += 2 + (current.length > 64 ? Buffer.byteLength(current) : current.length);
     else if (typeof current !== 'object' || current === null) bytes += 4;
     else if (Array.isArray(current)) {
-      if (bytes + current.length > maxBytes) return true;
+      if (bytes + current.length > maxBytes) return bytes + current.length;
       for (const entry of current) waiting.push(entry);
     } else {
       for (const name in current) {
@@ -23,7 +23,7 @@ export function isLargerThan(value: unknown, maxBytes: number): boolean {
         waiting.push((current as Record<string, unknown>)[name]);
       }
     }
-    if (bytes > maxBytes) return true;
+    if (bytes > maxBytes) return bytes;
   }
-  return false;
+  return bytes;
 }

@@ -58,6 +58,51 @@ describe('deferred parts in the drain', () => {
   });
 });
 
+describe('deferred parts over MAX_RESPONSE_BYTES', () => {
+  it('end with an error if only their errors together exceed it', async () => {
+    // Regression: the errors of each part were compared with the limit, but not added up.
+    const errors = [{ message: 'x'.repeat(600), extensions: { code: 'CLOSED' } }];
+    await using people = await startSubgraph((response) => respondWith(response, { data: null, errors }));
+    await using gateway = await startTestGateway({
+      environment: { MAX_RESPONSE_BYTES: '1024' },
+      subgraphUrls: { people: people.url },
+    });
+    gateway.world.stored = [move('m1')];
+    const query = select('id ... @defer { first: name } ... @defer { second: name }');
+    const stream = await openStream(gateway.graphqlUrl, { query, accept: multipart });
+    expect(await stream.end()).toContain('"code":"OPERATION_TOO_COMPLEX"}}],"hasNext":false}');
+  });
+});
+
+describe('deferred parts over a limit of connections', () => {
+  // Regression: the operation was refused, although it would have been answered without @defer.
+  it.each([
+    ['are in one result for a client that also takes JSON', `${multipart},application/json`, 200],
+    ['are refused for a client that takes no JSON', multipart, 503],
+  ])('%s', async (_what, accept, status) => {
+    await using people = await startSubgraph((response, body) => {
+      if (body.includes('second')) respondWith(response, { data: { _entities: [{ second: 'Bob' }] } });
+    });
+    await using gateway = await startTestGateway({
+      environment: { MAX_ANONYMOUS_CONNECTIONS_PER_ADDRESS: '1' },
+      subgraphUrls: { people: people.url },
+    });
+    gateway.world.stored = [move('m1')];
+    const open = (fields: string) => openStream(gateway.graphqlUrl, { query: select(fields), accept });
+    const first = await open('id ... @defer { first: name }');
+    await first.until('"hasNext":true');
+    const next = await open('id ... @defer { second: name }');
+    expect(next.status).toBe(status);
+    const recipient = { id: 'bob', second: 'Bob' };
+    expect(await next.json()).toMatchObject(
+      status === 200
+        ? { data: { moves: { edges: [{ node: { recipient } }] } } }
+        : { errors: [{ extensions: { code: 'SERVICE_UNAVAILABLE', retryable: true } }] },
+    );
+    await first.cancel();
+  });
+});
+
 describe('calls for deferred parts', () => {
   it.each([
     ['the primary part', 'id large: name ... @defer { silent: name }'],

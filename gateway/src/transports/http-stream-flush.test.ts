@@ -24,7 +24,8 @@ it('http stream: leaves no listeners after waiting for a slow client', async () 
   const opened = Promise.withResolvers<{ stream: HttpStream; raw: ServerResponse }>();
   await using server = await serve((app) =>
     app.get('/', (_request, reply) => {
-      const stream = new HttpStream(reply, serverSentEvents, { address: '127.0.0.1', isAnonymous: true }, options);
+      const stream = HttpStream.tryOpen(reply, serverSentEvents, { address: '127.0.0.1', isAnonymous: true }, options);
+      if (!stream) throw new Error('the stream was refused');
       const start = () => opened.resolve({ stream, raw: reply.raw });
       return stream.answer({ start, [Symbol.dispose]() {} });
     }),

@@ -1,4 +1,3 @@
-import { CodedError } from '@voucher-gateway/platform/errors';
 import type { Identity } from '@voucher-gateway/platform/identity/token-verifier';
 import type { Log } from '@voucher-gateway/platform/process/log';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
@@ -41,22 +40,29 @@ export class HttpStream implements Subscriber, SlowConsumer {
   /** Size of a buffered text that alone exceeds the buffer limit; 0 if there is none. */
   #oversizedBytes = 0;
 
-  /** @throws CodedError SERVICE_UNAVAILABLE (retryable) during the drain, or if a connection limit is reached */
-  constructor(reply: FastifyReply, format: StreamFormat, client: ConnectionClient, options: HttpStreamOptions) {
+  /** Opens a stream; null during the drain, or if a connection limit is reached. */
+  static tryOpen(
+    reply: FastifyReply,
+    format: StreamFormat,
+    client: ConnectionClient,
+    options: HttpStreamOptions,
+  ): HttpStream | null {
+    const { connections } = options;
+    const stream = new HttpStream(reply, format, options);
+    const counted = connections.isDraining ? null : connections.tryAdd(client, (force) => stream.#goAway(force));
+    if (!counted) return null;
+    stream.#resources.use(counted);
+    reply.raw.once('close', () => {
+      stream.release();
+      options.budget.note(stream, 0);
+    });
+    return stream;
+  }
+
+  private constructor(reply: FastifyReply, format: StreamFormat, options: HttpStreamOptions) {
     this.#reply = reply;
     this.#format = format;
     this.#options = options;
-    const { connections } = options;
-    const counted = connections.isDraining ? null : connections.tryAdd(client, (force) => this.#goAway(force));
-    if (!counted)
-      throw new CodedError<PublicErrorCode>('SERVICE_UNAVAILABLE', 'No more connections here; try again.', {
-        retryable: true,
-      });
-    this.#resources.use(counted);
-    reply.raw.once('close', () => {
-      this.release();
-      options.budget.note(this, 0);
-    });
   }
 
   /** Sends a subscription's results, until the subscription or the client's session ends, or the client disconnects. */

@@ -73,7 +73,11 @@ export function addHttpStreams(app: FastifyInstance, options: HttpStreamsOptions
           .header('allow', 'POST')
           .send({ errors: [{ message: 'A mutation is sent by POST.', extensions: { code: 'BAD_REQUEST' } }] });
       const { identity, clientAddress } = context;
-      const stream = new HttpStream(reply, format, { address: clientAddress, isAnonymous: identity === null }, options);
+      const client = { address: clientAddress, isAnonymous: identity === null };
+      const stream = HttpStream.tryOpen(reply, format, client, options);
+      // A client that also takes JSON gets a result with @defer as a whole from the next handler.
+      if (!stream && kind !== 'subscription' && accepted.answer === 'json') return;
+      if (!stream) throw noMoreConnections();
       try {
         if (kind !== 'subscription') return stream.answer(wrapAnswer(operations, operation, context, formatter));
         context.place?.[Symbol.dispose]();
@@ -95,6 +99,10 @@ export function addHttpStreams(app: FastifyInstance, options: HttpStreamsOptions
     if (retryAfterSeconds !== null) reply.header('retry-after', retryAfterSeconds);
     return reply.code(statusOf(code)).type('application/json; charset=utf-8').send(JSON.stringify({ errors }));
   }
+}
+
+function noMoreConnections(): CodedError<PublicErrorCode> {
+  return new CodedError('SERVICE_UNAVAILABLE', 'No more connections here; try again.', { retryable: true });
 }
 
 /** Wraps a query or mutation as a subscription. The subscription sends one result, or with `@defer` several parts. */
