@@ -93,7 +93,7 @@ export async function createDistributedStack(options: DistributedOptions): Promi
   >;
   releases.defer(async () => {
     processes.noteStopping();
-    // The gateway stops first, which ends new requests. Then voucher-integration stops, and then all other services
+    // The gateway stops first, so that no new requests arrive. Then voucher-integration stops, and then all other services
     // concurrently.
     for (const name of ['gateway', 'voucher-integration'] as const) await services[name].kill('SIGTERM');
     await processes.stopAll(stageMs);

@@ -78,7 +78,7 @@ export function createLoad(publish: () => OwnDelivery['publish']): Load {
   };
 }
 
-/** Creates users, each with a receiver. */
+/** Returns this many made-up users, each with the URL to which its callbacks are sent. */
 export function createEndpoints(prefix: string, count: number, urlOf: (name: string) => string): Endpoint[] {
   return Array.from({ length: count }, (_, index) => {
     const name = `${prefix}${index}`;

@@ -137,7 +137,7 @@ describe('authorization: scopes and policies', () => {
 });
 
 /**
- * Returns the supergraph as versions of composition before 2.12 built it: they did not copy the directives of object
+ * Returns the supergraph as `@apollo/composition` built it before version 2.12: it did not copy the directives of object
  * types to their interfaces.
  */
 const withoutOnInterface = (sdl: string) => sdl.replace(/(interface Node[^{]*?)\s*@authenticated/, '$1');

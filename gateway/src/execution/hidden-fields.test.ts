@@ -45,7 +45,7 @@ const run = (text: string, options: Partial<TestExecutorOptions> = {}) =>
   createTestExecutor({ subgraphs: { people, names }, respond, ...options }).execute(text);
 
 /**
- * Returns the supergraph as versions of composition before 2.12 built it: they did not copy the directives of object
+ * Returns the supergraph as `@apollo/composition` built it before version 2.12: it did not copy the directives of object
  * fields to interfaces.
  */
 const change = (sdl: string) => sdl.replace(/(interface Party[^{]*\{\s*email: String)\s*@authenticated/, '$1');

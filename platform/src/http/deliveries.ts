@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 
-/** Tracks complete responses that their clients have not received yet. Disposing stops the tracking. */
+/** Tracks responses that are written completely but not yet received by their clients. Disposing stops the tracking. */
 export interface Deliveries extends Disposable {
   /** Destroys the connection if the response is not delivered within the time limit. */
   add(response: ServerResponse): void;
