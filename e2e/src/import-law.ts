@@ -22,6 +22,9 @@ export const levels: readonly (readonly string[])[] = [
 const onlyInDevelopment =
   /\.test\.ts$|\.config\.[jt]s$|\/testing\/|^(e2e|bench)\/|^(gateway\/playground|web)\/|^schema\/src\/(compose|breaking-changes)/;
 
+/** Tests and their tools may import any file of their workspace. */
+const isOfTests = /\.test\.tsx?$|\/testing\//;
+
 /** Folders without code of this repository: packages, the built playground, and the peers of the benchmark. */
 const ignored = /node_modules|\/dist\/|^bench\/peers\//;
 
@@ -145,11 +148,11 @@ function findUpward({ folder, level, files }: Workspace, byName: ReadonlyMap<str
   return faults;
 }
 
-/** Finds circles between files, and between folders. Tests are left out, because they may import any file. */
+/** Finds circles between files, and between folders, without tests. */
 function findCircles({ folder, files }: Workspace): string[] {
   const importsOf = new Map<string, Set<string>>();
   for (const [path, imports] of files) {
-    if (onlyInDevelopment.test(path)) continue;
+    if (isOfTests.test(path)) continue;
     const targets = imports.filter(({ specifier }) => specifier.startsWith('.'));
     importsOf.set(path, new Set(targets.map(({ specifier }) => join(dirname(path), specifier))));
   }

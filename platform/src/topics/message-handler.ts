@@ -107,8 +107,7 @@ export function createMessageHandler<Value>(options: MessageHandlerOptions<Value
 
   /**
    * Returns the number of dead letters in a row that this consumer assumes at its start: usually 0. If the group had
-   * stopped at the limit, the number is one below that limit. The consumer may then send only one more before it stops
-   * again. If an operator raised the limit by 5, it may send 6.
+   * stopped at the limit, it is one below that limit, so that the consumer stops again after one more dead letter.
    */
   const buriedBefore = () => {
     if (!parking?.stop.hasStopped) return 0;

@@ -1,5 +1,4 @@
 import { Client, cacheExchange, fetchExchange, makeOperation, mapExchange } from '@urql/core';
-import type { SessionStore } from '../session/session-store.ts';
 import { endsSession } from './errors.ts';
 
 /**
@@ -7,6 +6,16 @@ import { endsSession } from './errors.ts';
  * time-out: after an outage an answer may never arrive, and the next query waits for it.
  */
 const timeoutsMs = { mutation: 30_000, query: 10_000 } as const;
+
+/** The session with whose token requests are sent. */
+export interface ClientSession {
+  /** The token; null if no user is signed in. */
+  token(): string | null;
+  /** Records that a request was sent. */
+  touch(): void;
+  /** Ends the session of this token. */
+  end(token: string): void;
+}
 
 function fetchWithin(timeoutMs: number): typeof fetch {
   return (input, init) => {
@@ -16,10 +25,10 @@ function fetchWithin(timeoutMs: number): typeof fetch {
 }
 
 /**
- * Creates the client for queries and mutations. If a response says that the session has ended, the client ends it in
- * the session store, and the page asks the user to sign in.
+ * Creates the client for queries and mutations. If a response says that the session has ended, the client calls
+ * `session.end`, and the page asks the user to sign in.
  */
-export function createGraphqlClient(session: SessionStore): Client {
+export function createGraphqlClient(session: ClientSession): Client {
   return new Client({
     url: '/graphql',
     preferGetMethod: false,
