@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { CodedError, isCodedError } from '@voucher-gateway/platform/errors';
 import type { Identity } from '@voucher-gateway/platform/identity/token-verifier';
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
@@ -12,9 +11,17 @@ import { requesterOf } from '../scheduling/wait-queue.ts';
 import type { ClientSocket, SocketHandler } from './client-socket.ts';
 import { closeCodes, closeSocket } from './close-socket.ts';
 import type { OpenConnection } from './connections.ts';
+import { waitForTurn } from './message-turns.ts';
 import type { OperationServices } from './services.ts';
-import { readAuthorization, readMessage, readSubscribeId, readSubscribePayload } from './websocket-message.ts';
-import { type OperationConnection, SocketOperation } from './websocket-operation.ts';
+import {
+  acknowledgement,
+  formatPong,
+  readAuthorization,
+  readMessage,
+  readSubscribeId,
+  readSubscribePayload,
+} from './websocket-message.ts';
+import { newRequestId, type OperationConnection, SocketOperation } from './websocket-operation.ts';
 
 /** Options that all connections share. */
 export interface ConnectionOptions extends OperationServices {
@@ -59,6 +66,8 @@ export class SocketConnection implements SocketHandler, OperationConnection {
   #working = 0;
   #subscriptions = 0;
   #idle: PromiseWithResolvers<void> | null = null;
+  /** Resolves when a large message may be parsed. The client's later messages wait for it, to keep their order. */
+  #turn: Promise<void> | null = null;
 
   constructor(socket: ClientSocket, clientAddress: string, options: ConnectionOptions) {
     this.#socket = socket;
@@ -105,11 +114,17 @@ export class SocketConnection implements SocketHandler, OperationConnection {
   }
 
   async #handle(data: Buffer): Promise<void> {
-    // Messages are ignored once the socket is being closed.
-    if (this.#socket.readyState !== this.#socket.OPEN || this.#state === 'session ended') return;
+    while (this.#turn) await this.#turn;
     const isLarge = data.length > maxSmallBytes;
     // Most large messages are parsed only when their operation may start. Until then only the id is read.
     const id = isLarge ? readSubscribeId(data) : null;
+    if (isLarge && id === null) {
+      this.#turn = waitForTurn(data.length, this.#clientAddress, this.#socket, this.#options.turns);
+      await this.#turn;
+      this.#turn = null;
+    }
+    // Messages are ignored once the socket is being closed.
+    if (this.#socket.readyState !== this.#socket.OPEN || this.#state === 'session ended') return;
     if (id !== null) return this.#begin(id, data);
     const message = readMessage(data);
     if (message instanceof Error) return this.#close(CloseCode.BadRequest, message.message);
@@ -117,9 +132,7 @@ export class SocketConnection implements SocketHandler, OperationConnection {
       case MessageType.ConnectionInit:
         return this.#initialise(message.payload as Record<string, unknown> | undefined);
       case MessageType.Ping:
-        return this.send(
-          JSON.stringify({ type: MessageType.Pong, ...(message.payload && { payload: message.payload }) }),
-        );
+        return this.send(formatPong(message.payload));
       case MessageType.Pong:
         return;
       case MessageType.Subscribe:
@@ -153,7 +166,7 @@ export class SocketConnection implements SocketHandler, OperationConnection {
       this.#watch = gate.onSessionEnd(this.#identity, () => this.#endSession());
     }
     this.#state = 'ready';
-    this.send(acknowledged);
+    this.send(acknowledgement);
   }
 
   /**
@@ -199,9 +212,10 @@ export class SocketConnection implements SocketHandler, OperationConnection {
     const describeRequester = () => requesterOf({ clientAddress, signal: operation.signal, onWait });
     const isLarge = Buffer.isBuffer(sent);
     const bytes = isLarge ? sent.length : 2 * (sent.query?.length ?? 0);
-    await turns.enter(bytes, describeRequester);
-    if (!operation.isWanted) return;
     using place = isLarge ? await largeRequests.enter(describeRequester(), bytes) : undefined;
+    if (!operation.isWanted) return;
+    // The turn comes last. Otherwise all that wait for a place would run in one turn, as one place passes to the next.
+    await turns.enter(bytes, describeRequester);
     if (!operation.isWanted) return;
     const payload = isLarge ? readSubscribePayload(sent, operation.id) : sent;
     if (payload instanceof Error) return this.#close(CloseCode.BadRequest, payload.message);
@@ -283,11 +297,3 @@ export class SocketConnection implements SocketHandler, OperationConnection {
     this.#idle?.resolve();
   }
 }
-
-const acknowledged = JSON.stringify({ type: MessageType.ConnectionAck });
-
-/**
- * Creates a request id, which is kept as long as the subscription. `randomUUID` concatenates its string of many parts,
- * and such a string takes more memory.
- */
-const newRequestId = () => randomBytes(16).toString('hex');

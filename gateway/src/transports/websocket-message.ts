@@ -1,4 +1,4 @@
-import { type Message, MessageType, type SubscribePayload, validateMessage } from 'graphql-ws';
+import { type Message, MessageType, type PingMessage, type SubscribePayload, validateMessage } from 'graphql-ws';
 
 /** Parses a client's message. If it does not follow the protocol, returns an error whose text the client may see. */
 export function readMessage(data: Buffer): Message | Error {
@@ -33,6 +33,13 @@ export function readSubscribePayload(data: Buffer, id: string): SubscribePayload
   // first.
   if (message.type !== MessageType.Subscribe || message.id !== id) return new Error('The message has duplicate keys');
   return message.payload;
+}
+
+export const acknowledgement = JSON.stringify({ type: MessageType.ConnectionAck });
+
+/** Formats the answer to a ping with this payload. */
+export function formatPong(payload: PingMessage['payload']): string {
+  return JSON.stringify({ type: MessageType.Pong, ...(payload && { payload }) });
 }
 
 /** Parses JSON. Returns undefined for invalid JSON, so that the client does not see the parser's message. */

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { GraphQLFormattedError } from 'graphql';
 import { MessageType } from 'graphql-ws';
 import type { Subscription } from '../subscriptions/active-subscription.ts';
@@ -91,3 +92,9 @@ export class SocketOperation implements Subscriber {
     return this.#connection.flushed();
   }
 }
+
+/**
+ * Creates a request id, which is kept as long as the subscription. `randomUUID` concatenates its string of many parts,
+ * and such a string takes more memory.
+ */
+export const newRequestId = () => randomBytes(16).toString('hex');

@@ -37,7 +37,7 @@ export interface WebSocketOptions extends Omit<ConnectionOptions, 'formatter' | 
  * `connection_init` may have the payload `{"authorization": "Bearer <token>"}`. The key may be in any case, and
  * `Bearer` is optional. Without a token the client is anonymous. A socket is closed with 4403 for an invalid token and
  * at the end of its session. It is closed with 1013 if the session store can't be reached, a connection limit is
- * reached, or the client is a slow consumer.
+ * reached, too many large messages wait, or the client is a slow consumer.
  *
  * During the drain a socket is closed with 1001 once its queries and mutations have finished, so that its client
  * reconnects. New sockets are refused. Disposing closes all remaining sockets.

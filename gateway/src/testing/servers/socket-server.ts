@@ -36,7 +36,7 @@ export interface SocketServices {
  */
 export async function startSocketServer(
   services: Partial<SocketServices> = {},
-  options: Partial<Pick<WebSocketOptions, 'connectionInitTimeoutMs' | 'maxOperations'>> = {},
+  options: Partial<Pick<WebSocketOptions, 'connectionInitTimeoutMs' | 'maxOperations' | 'turns'>> = {},
 ) {
   const log = createMemoryLog();
   const off = Number.POSITIVE_INFINITY;
