@@ -3,18 +3,19 @@ import Negotiator from 'negotiator';
 
 /** Media types of a result in Apollo Server's spelling, in order of preference. */
 const answerTypes = ['application/json; charset=utf-8', 'application/graphql-response+json; charset=utf-8'];
-/** Another media type that Apollo Server negotiates. Requests that select this type are left to Apollo Server. */
+/** Apollo Server negotiates this type too. Requests that select this type are passed to Apollo Server. */
 const callbackType = 'application/json; callbackSpec=1.0; charset=utf-8';
 
 /**
- * Longer Accept headers are not negotiated here, because negotiation takes more time for longer headers. Real clients
- * send shorter ones.
+ * Maximum length of an Accept header that this code negotiates. A long header takes much time to negotiate. Real
+ * clients send short headers.
  */
 export const maxAcceptLength = 500;
 
 /**
- * Creates the function that returns the media type of a result for an Accept header; null if Apollo Server would choose
- * a type that is not in `answerTypes`. Results are cached, because clients send few different headers.
+ * Creates a function that returns the media type of the result for an Accept header. The function returns null if
+ * Apollo Server would choose a type that is not in `answerTypes`. Media types are cached by header, because clients
+ * send few different headers.
  */
 export function createAnswerTypes(): (accept: string | undefined) => string | null {
   const known = new LRUCache<string, { type: string | null }>({ max: 200 });

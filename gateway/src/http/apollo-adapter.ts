@@ -28,7 +28,7 @@ export type ApolloContext = BaseContext & GatewayContext;
 export interface ApolloAdapterOptions {
   app: FastifyInstance;
   operations: Operations;
-  /** Apollo Server requires a schema, but neither validates nor executes with it here. */
+  /** Required by Apollo Server, but used neither for validation nor for execution. */
   schema: GraphQLSchema;
   log: Log;
 }
@@ -104,7 +104,7 @@ export async function createApolloAdapter(options: ApolloAdapterOptions): Promis
         delete: async () => {},
       },
     },
-    // Apollo Server allows introspection, because `operations` refuses it if it is turned off.
+    // Apollo Server always allows introspection. If introspection is turned off, `operations` refuses the query.
     introspection: true,
     includeStacktraceInErrorResponses: false,
     stopOnTerminationSignals: false,
@@ -119,7 +119,7 @@ export async function createApolloAdapter(options: ApolloAdapterOptions): Promis
 
 interface Outcome {
   prepared: Operation | readonly GraphQLError[];
-  /** Returns the HTTP status of a request that fails with this code. */
+  /** Returns the HTTP status for the error code of a failed request. */
   statusOf(code: string): number;
 }
 
@@ -147,8 +147,8 @@ function stringifyResult({ data, extensions, ...rest }: FormattedExecutionResult
 }
 
 /**
- * Describes the plan of an operation and its requests to subgraphs. The description is sent to a client that requests
- * the query plan.
+ * Describes the query plan of an operation, and the operation's requests to subgraphs. A client gets the description if
+ * it requests the query plan.
  */
 async function describeExecution(plan: Plan, { fetches }: Trace) {
   // The package is loaded on first use, because this thread needs it only here. The planner runs in another thread.
@@ -159,7 +159,8 @@ async function describeExecution(plan: Plan, { fetches }: Trace) {
 const anyDocument: DocumentNode = parse('{ __typename }');
 
 /**
- * Returns the errors of an operation that must not be executed by this HTTP method; null if the operation is allowed.
+ * Returns errors if the HTTP method must not execute the operation, for example a mutation by GET. Returns null if the
+ * operation is allowed.
  */
 function refuseByMethod({ definition }: Operation, method: string | undefined): readonly GraphQLError[] | null {
   if (definition.operation === 'subscription')

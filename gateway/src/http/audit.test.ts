@@ -46,8 +46,8 @@ describe('GraphQL over HTTP', () => {
       return [response.status, errors[0]?.extensions.code];
     };
     for (const [what, body, code] of failures) {
-      // Apollo Server answers the first request. For the second request the plan may be cached, and then other code
-      // answers.
+      // Apollo Server answers the first request. The plan may then be cached, and the second request is answered
+      // without Apollo Server.
       expect([what, ...(await ask(body))]).toEqual([what, status, code]);
       expect([what, ...(await ask(body))]).toEqual([what, status, code]);
     }

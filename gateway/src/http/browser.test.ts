@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestGateway, type TestGateway } from '../testing/gateway.ts';
 import { startVoucherGateway } from '../testing/voucher-gateway.ts';
 
-/** Sends a preflight. Returns the allowed origin; null if pages of this origin may not call. */
+/** Sends a preflight. Returns the allowed origin; null if the gateway does not allow the origin. */
 async function preflight(url: string, origin: string): Promise<string | null> {
   const { headers } = await fetch(url, {
     method: 'OPTIONS',

@@ -2,11 +2,11 @@ import type { ReplyHeaders } from '../federation/exchange.ts';
 
 /** How a response may be cached. */
 export interface Caching {
-  /** How long the response may be cached. 0 means that it must not be stored. */
+  /** Seconds for which the response may be cached. With 0, the response must not be stored. */
   maxAgeSeconds: number;
   /**
-   * Which caches may store the response. Null if the header does not say so. A shared cache then stores only responses
-   * to requests without `authorization`.
+   * Which caches may store the response. Null if `cache-control` names neither `public` nor `private`. With null, a
+   * shared cache stores only responses to requests without `authorization`.
    */
   scope: 'public' | 'private' | null;
   /** The request headers that the response depends on. */
@@ -16,14 +16,14 @@ export interface Caching {
 /** The largest age that caches must understand (RFC 9111 section 1.2.2). */
 const maxAgeSeconds = 2_147_483_648;
 
-/** The caching of a response that must not be stored. */
+/** A response that no cache may store. */
 export const notAtAll: Caching = { maxAgeSeconds: 0, scope: null, vary: new Set() };
-/** The caching of a response that only its client may store. */
+/** A response that only the client's own cache may store. */
 export const ownOnly: Caching = { maxAgeSeconds, scope: 'private', vary: new Set() };
 
 /**
  * Reads how a subgraph's response may be cached. A response without `cache-control` must not be stored, because no
- * header allows it. If the header has several ages, the shortest counts.
+ * header allows it. If `cache-control` has several ages (`max-age`, `s-maxage`), the shortest counts.
  *
  * @param variesBy the client's headers that were forwarded to the subgraph; other names in the subgraph's `vary` are
  *   ignored

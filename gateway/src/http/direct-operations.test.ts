@@ -10,8 +10,8 @@ const body = JSON.stringify({ query: '{ hello }' });
 const json = { 'content-type': 'application/json' };
 
 /**
- * Starts a server with direct operations. If a request is passed on, the server responds with its `PassedRequest`: the
- * body and the refusal.
+ * Starts a server with direct operations. For a request that the direct operations pass on, the server responds with
+ * the `PassedRequest`: the body and the refusal.
  */
 async function startServer(options: Partial<DirectOperationsOptions> = {}) {
   const direct = createDirectOperations({

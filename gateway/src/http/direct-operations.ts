@@ -35,7 +35,7 @@ export interface PassedRequest {
 }
 
 export interface DirectOperations extends DirectHandler {
-  /** Returns the state of a request that was passed on; undefined for any other. */
+  /** Returns the state of a request that was passed on to Fastify. Returns undefined for a request that was not. */
   passed(request: IncomingMessage): PassedRequest | undefined;
 }
 
@@ -44,8 +44,8 @@ export interface DirectOperations extends DirectHandler {
  * sends the same bytes and headers. Any other request is passed on to Fastify, with its body if the body was already
  * read. The protections are the same as in Fastify:
  *
- * - a request waits in the queue of `turns` before its body is read; a body over 8 KiB or MAX_BODY_BYTES is left to
- *   Fastify;
+ * - a request waits in the queue of `turns` before its body is read; a body over 8 KiB, or over MAX_BODY_BYTES, is left
+ *   to Fastify;
  * - only `application/json` is read, which a foreign page can't send without a preflight (CSRF), and CORS headers are
  *   set;
  * - JSON with a key `__proto__` or `constructor`, escaped or not, is left to Fastify's parser;
@@ -69,7 +69,7 @@ export function createDirectOperations(options: DirectOperationsOptions): Direct
     const sent = parseBody(body.toString());
     if (!sent) return pass(exchange, { refusal: null, body });
     const admitted = contexts.create(exchange);
-    // Only a promise is awaited, because each await takes a turn of the microtask queue.
+    // An `await` delays the response even if the value is not a promise. So only promises are awaited.
     const context = admitted instanceof Promise ? await admitted.catch(() => null) : admitted;
     const operation = context && known.find(sent, context, 'POST');
     if (!operation) {
@@ -115,8 +115,9 @@ export function createDirectOperations(options: DirectOperationsOptions): Direct
 }
 
 /**
- * Creates the function that returns the JSON media type of a result for an Accept header; null if the header selects a
- * stream or any other type. Results are cached, because clients send few different headers.
+ * Creates a function that returns the JSON media type of the result for an Accept header. The function returns null if
+ * the header selects a stream, or any type other than JSON. Media types are cached by header, because clients send few
+ * different headers.
  */
 function createDirectTypes(): (accept: string | undefined) => string | null {
   const answerTypeOf = createAnswerTypes();
@@ -134,8 +135,8 @@ function createDirectTypes(): (accept: string | undefined) => string | null {
 }
 
 /**
- * Reads a body of this many bytes. If the client disconnects before the body's end, `onBody` is not called, because
- * nobody waits for a response.
+ * Reads a request body of the length `bytes`. If the client disconnects before the body's end, `onBody` is not called,
+ * because nobody waits for a response.
  */
 function collectBody(request: IncomingMessage, bytes: number, onBody: (body: Buffer) => void): void {
   let chunks: Buffer[] | null = null;

@@ -40,7 +40,7 @@ describe('http', () => {
     expect(response.headers.get('x-request-id')).toBe('trace-1');
     expect(response.headers.get('cache-control')).toBe('no-store');
     expect(gateway.calls[0]?.headers['x-request-id']).toBe('trace-1');
-    // The subgraph has logged one line, and the gateway another.
+    // One line is from the gateway, and one from the subgraph.
     expect(gateway.log.text.match(/"requestId":"trace-1".*"route":"\/graphql"/g)).toHaveLength(2);
   });
 });

@@ -81,7 +81,7 @@ export async function addHttp(options: HttpOptions): Promise<AsyncDisposable> {
     !(request.query as { query?: string }).query;
 
   await app.register(async (scope) => {
-    // Errors that occur before Apollo Server gets the request are also sent as GraphQL errors.
+    // Errors that occur before Apollo Server gets the request are sent as GraphQL errors.
     scope.setErrorHandler(createGraphqlErrorHandler(log));
     scope.addHook('onRequest', awaitTurn);
     scope.addHook('preParsing', (request, _reply, payload, done) => {
@@ -137,7 +137,10 @@ interface RestOptions {
   log: Log;
 }
 
-/** Adds the REST routes in a separate scope, with body parsers that explain wrong requests. */
+/**
+ * Adds the REST routes in a separate Fastify scope. The body parsers of this scope tell the client what is wrong with a
+ * body.
+ */
 async function addRestOperations(app: FastifyInstance, options: RestOptions): Promise<void> {
   const { operations, awaitTurn, contextOf, log } = options;
   await app.register(async (scope) => {

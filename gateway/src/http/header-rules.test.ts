@@ -33,7 +33,8 @@ async function post(
       headers: { 'content-type': 'application/json', 'x-tenant': 'blue', 'x-other': 'no', cookie: 'a=b' },
       body: query,
     });
-  // Apollo Server answers the first request. The second finds a cached plan, and is answered without Apollo Server.
+  // Apollo Server answers the first request. For the second request the plan is cached, so the gateway answers without
+  // Apollo Server.
   const responses = [await send(), await send()];
   return { headers: responses.map(({ headers }) => headers), sent: first.calls.map(({ req }) => req.headers) };
 }

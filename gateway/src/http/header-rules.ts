@@ -13,13 +13,16 @@ export interface HeaderRules {
   caching: boolean;
 }
 
-/** The headers that are passed on for one HTTP request: from the client to subgraphs, and back. */
+/**
+ * The headers that the gateway forwards for one HTTP request: request headers to subgraphs, and response headers to the
+ * client.
+ */
 export interface PassedHeaders extends Pick<GatewayContext, 'headers' | 'onSubgraphHeaders' | 'restrictCaching'> {
   /** Adds the headers of the subgraphs' responses to the client's response. */
   applyTo(reply: FastifyReply): void;
 }
 
-/** Creates the function that applies the rules to a request; null if no headers are passed on. */
+/** Creates the function that applies the rules to a request. Returns null if the rules forward no headers. */
 export function createHeaderRules({
   request: names,
   cookies,

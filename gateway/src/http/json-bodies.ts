@@ -9,15 +9,15 @@ export interface JsonBodiesOptions {
   largeRequests: LargeRequests;
   addresses: ClientAddresses;
   /**
-   * For each large request, the disposable that `LargeRequests.enter` returned. The request's context takes it over,
-   * and disposes it when the execution starts.
+   * The place of each large request: the disposable that `LargeRequests.enter` returned. The place is disposed when the
+   * request's execution starts, or when the response is closed.
    */
   places: WeakMap<IncomingMessage, Disposable>;
 }
 
 /**
- * Parses the JSON bodies of a Fastify scope. A large body is parsed only once `LargeRequests` allows one more large
- * request of its requester.
+ * Parses the JSON bodies of a Fastify scope. A large body waits for a place in `LargeRequests`, which limits the large
+ * requests of each requester.
  */
 export function parseJsonBodies(scope: FastifyInstance, { largeRequests, addresses, places }: JsonBodiesOptions): void {
   const parse = scope.getDefaultJsonParser('error', 'error');

@@ -59,7 +59,7 @@ export function createKnownOperations({ operations, log }: { operations: Operati
 export interface KnownHandlerOptions {
   known: KnownOperations;
   contextOf(request: FastifyRequest, reply: FastifyReply): GatewayContext | Promise<GatewayContext>;
-  /** Answers all other requests with Apollo Server. */
+  /** Lets Apollo Server answer a request that `known` does not answer. */
   answerOther(request: FastifyRequest, reply: FastifyReply): Promise<unknown>;
 }
 

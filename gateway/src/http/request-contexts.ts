@@ -37,12 +37,16 @@ export interface RequestContexts {
   /** Returns the kept context, or creates and keeps one. A context that is created with a `token` is not kept. */
   of(exchange: RequestExchange, token?: string): MaybePromise<GatewayContext>;
   /**
-   * Returns the headers that pass through the gateway for this request; undefined if `create` was not called for it.
+   * Returns the headers that the gateway forwards for this request. Returns undefined if `create` was not called for
+   * the request, or if the gateway forwards no headers.
    */
   passedBy(request: IncomingMessage): PassedHeaders | undefined;
   /** Whether headers of subgraphs are passed on to clients. */
   readonly passesBack: boolean;
-  /** For each large request, the disposable that `LargeRequests.enter` returned. */
+  /**
+   * The place of each large request: the disposable that `LargeRequests.enter` returned. `create` adds the place to the
+   * request's context.
+   */
   readonly places: WeakMap<IncomingMessage, Disposable>;
 }
 

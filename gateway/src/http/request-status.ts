@@ -9,9 +9,9 @@ const requestErrors: ReadonlySet<string> = new Set<PublicErrorCode>([
 ]);
 
 /**
- * Returns the status of a request that failed with this code. If the operation or its variables are invalid, the status
- * is 200 if the response is `application/json` and the Accept header names this type. Old clients send this header, and
- * ignore responses with other statuses. In all other cases the status is that of the code.
+ * Returns the HTTP status of a failed request: the status of the error code, with one exception. Old clients accept
+ * `application/json`, and ignore responses with a status other than 200. So the status is 200 if the operation or its
+ * variables are invalid, and the client accepts and gets `application/json`.
  *
  * @see https://graphql.github.io/graphql-over-http/draft/#sec-application-json
  */

@@ -51,7 +51,7 @@ const listQuery = z.strictObject({
   after: text.optional(),
 });
 
-/** The error message shows this many characters of an unknown parameter's name. */
+/** Maximum length of an unknown parameter's name in the error message. */
 const maxShownName = 64;
 
 /**
@@ -121,7 +121,8 @@ function problem(reply: FastifyReply, error: GraphQLFormattedError) {
     status: statusOf(String(code)),
     code: String(code),
     title: message,
-    // `argument` is the path of the GraphQL argument. Its prefix `input.` is removed, because REST has no input object.
+    // `argument` is the path of the GraphQL argument. The path's prefix `input.` is removed, because REST has no input
+    // object.
     ...(argument !== undefined && { argument: String(argument).replace(/^input\./, '') }),
     ...(retryable !== undefined && { retryable }),
     ...(retryAfterSeconds !== null && { retryAfterSeconds }),

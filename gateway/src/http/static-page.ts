@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import fastifyStatic from '@fastify/static';
 import type { FastifyInstance, FastifyReply } from 'fastify';
 
-/** A web page, which `npm ci` builds. */
+/** A web page. The files of the page are built during `npm ci`, by `scripts/prepare.js`. */
 export interface StaticPage {
   send(reply: FastifyReply): FastifyReply;
 }

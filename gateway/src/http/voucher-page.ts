@@ -10,8 +10,8 @@ export interface VoucherPageSettings {
 }
 
 /**
- * Paths of the page's other views. The gateway serves the same page at all of these paths, and the page shows the view
- * of its path.
+ * Paths of the page's views, besides `/`. The gateway serves the same page at each of these paths, and the page chooses
+ * the view by the path.
  */
 const views = ['/requests/:id', '/vouchers', '/callbacks'];
 
@@ -22,7 +22,7 @@ export function hasVoucherOperations(schema: GraphQLSchema): boolean {
   return schema.getMutationType()?.getFields().requestVoucher !== undefined;
 }
 
-/** Serves the page of the workspace `web` at `/` and at the addresses of its views. */
+/** Serves the page of the workspace `web` at `/` and at the paths of the page's views. */
 export async function addVoucherPage(app: FastifyInstance, settings: VoucherPageSettings): Promise<void> {
   const page = await addStaticPage(app, {
     folder: fileURLToPath(new URL('../../../web/dist', import.meta.url)),

@@ -43,7 +43,7 @@ describe('webhook keys', () => {
     await source.next();
     source.answer = (response) => response.destroy();
     clock.advance(60_000);
-    // After a failed fetch, the next fetch delays no request.
+    // After a failed fetch, requests get the known keys and do not wait for the next fetch.
     expect(await (await server.get()).json()).toEqual(keySet);
     source.answer = 'hang';
     clock.advance(1_000);

@@ -11,7 +11,7 @@ const path = '/.well-known/webhooks-jwks.json';
 const keptMs = 60_000;
 const retryAfterMs = 1_000;
 const timeoutMs = 5_000;
-/** If earlier keys are known, a request waits at most this long for newer ones. */
+/** Maximum time that a request waits for newer keys, if the gateway already has keys. */
 const waitMs = 500;
 const maxBytes = 262_144;
 const keySetSchema = z.object({
@@ -20,8 +20,9 @@ const keySetSchema = z.object({
 
 /**
  * Serves the public keys with which receivers verify callbacks. The keys belong to another service, but only the
- * gateway can be reached from outside. The gateway fetches the keys at most once per minute, or once per second after a
- * failure. While that service does not respond, the gateway serves the last keys that it has fetched.
+ * gateway can be reached from outside. The gateway fetches the keys at most once per minute. After a failed fetch, the
+ * gateway retries at most once per second. While that service does not respond, the gateway serves the last keys that
+ * it has fetched.
  */
 export function addWebhookKeys(
   app: FastifyInstance,
@@ -29,7 +30,7 @@ export function addWebhookKeys(
 ): void {
   const lines = createRepeatedLines(log);
   let keySet: string | null = null;
-  /** Whether a fetch ended less than a minute ago, or less than a second ago if it failed. */
+  /** True for a minute after a successful fetch, and for a second after a failed fetch. */
   let isFresh = false;
   let fetching: Promise<void> | null = null;
   /** Whether the last fetch failed. After a failure, requests get the known keys and do not wait for the next fetch. */

@@ -16,8 +16,8 @@ import { fragmentsOf } from './parse-document.ts';
 type Fragments = Readonly<Record<string, FragmentDefinitionNode>>;
 
 /**
- * Tools send the full introspection query. The limit for the cost of introspection is the cost of this query times this
- * factor.
+ * The cost of introspection is limited to the cost of the full introspection query, times this factor. Tools send the
+ * full introspection query.
  */
 const introspectionAllowance = 1.25;
 
@@ -30,8 +30,9 @@ export interface ComplexityCheckOptions {
 
 /**
  * Creates the function that checks an operation against the limits. The function returns the number of the operation's
- * selections, with fragments expanded. It throws CodedError OPERATION_TOO_COMPLEX, or GRAPHQL_VALIDATION_FAILED for
- * introspection that is turned off. The measurements are cached per operation, unless the cost depends on variables.
+ * selections, with fragments expanded. The function throws CodedError OPERATION_TOO_COMPLEX, or
+ * GRAPHQL_VALIDATION_FAILED for introspection that is turned off. The measurements are cached per operation, unless the
+ * cost depends on variables.
  */
 export function createComplexityCheck({ supergraph, guard, introspection }: ComplexityCheckOptions) {
   const costs = createCostModel(supergraph);
@@ -46,8 +47,8 @@ export function createComplexityCheck({ supergraph, guard, introspection }: Comp
     try {
       return measure(fragments, operation, { variables, onVisit: guard.checkVisited });
     } catch (error) {
-      // In measure mode, a long chain of fragments that spread each other is not refused. Measuring it recurses, and
-      // can exceed the stack.
+      // In measure mode, long chains of nested fragments are allowed. Measuring such a chain recurses, and can exceed
+      // the stack.
       if (error instanceof RangeError) throw tooComplex('nesting', maxNesting);
       throw error;
     }

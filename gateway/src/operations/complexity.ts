@@ -50,9 +50,9 @@ export interface ComplexityOptions {
 /**
  * Measures an operation before it is validated. Unknown fields count as scalars.
  *
- * Each fragment is measured once, and its measurements are added at each spread, so the time is linear in the text's
- * length. If the field around a spread sets the size of the fragment's lists (`@listSize`), the fragment is measured
- * once per size. A recursive spread counts as nothing, because validation refuses the operation.
+ * Each fragment is measured once, and its measurements are added at each spread. So the time is linear in the text's
+ * length. A field with `@listSize` can set the size of lists in a fragment. Such a fragment is measured once per list
+ * size. A recursive spread counts as nothing, because validation refuses the operation.
  */
 export function measureComplexity(options: ComplexityOptions): Complexity {
   const { schema, operation } = options;
@@ -77,8 +77,7 @@ type SizedFields = { names: readonly string[]; size: number };
 
 function createMeasure(options: ComplexityOptions): Measure {
   const { schema, costs, fragments, operation, variables, onVisit } = options;
-  // Measurements of fragments. The key has the fragment's name, and the list size that the field around the spread
-  // sets.
+  // Measurements of fragments, by fragment name and by the list size that the surrounding field sets.
   const measured = new Map<string, Figures>();
   const open = new Set<string>();
   const defaults = new Map(
@@ -146,7 +145,7 @@ function createMeasure(options: ComplexityOptions): Measure {
     sum.dependsOnVariables ||= children.dependsOnVariables;
   };
 
-  /** Returns the size that the arguments set: of the field's own list or, for a connection, of its `sizedFields`. */
+  /** Returns the list size that the arguments set. For a connection, this is the size of the lists in `sizedFields`. */
   const sizeOf = (node: FieldNode, cost: FieldCost, sized: SizedFields | null): number => {
     if (cost.isList && sized?.names.includes(node.name.value)) return sized.size;
     if (cost.slicingArguments.length === 0) return cost.assumedSize;

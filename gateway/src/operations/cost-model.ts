@@ -44,8 +44,8 @@ export interface CostModel {
 
 /**
  * Creates the cost model of a supergraph from `@cost` and `@listSize`. By default a value of an object, interface or
- * union costs 1, a root field of a mutation 10, anything else 0. Introspection fields cost 1 each, and their lists have
- * the sizes of this schema's lists.
+ * union costs 1, a root field of a mutation 10, anything else 0. Introspection fields cost 1 each. The sizes of
+ * introspection lists, such as the list of types, are measured on this schema.
  *
  * @see https://ibm.github.io/graphql-specs/cost-spec.html
  */
@@ -122,8 +122,8 @@ function textsOf(value: ConstValueNode | undefined): string[] {
 }
 
 /**
- * Measures the lists of an introspection result. Lists of the schema, such as its types, get their exact sizes. Lists
- * of a type, such as its fields, get the average size over all types.
+ * Returns the sizes of introspection lists. The schema's lists, such as `types`, get exact sizes. The lists of a type,
+ * such as `fields`, get the average size over all types. Some short lists get a fixed size.
  */
 function measureIntrospection(schema: GraphQLSchema): Map<string, number> {
   const types = Object.values(schema.getTypeMap());

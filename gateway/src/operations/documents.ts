@@ -14,7 +14,10 @@ import { sha256 } from './persisted-queries.ts';
 import { createPlanCache } from './plan-cache.ts';
 import { SegmentedCache } from './segmented-cache.ts';
 
-/** A parsed document within the limits of tokens and nesting. It is validated when one of its operations is planned. */
+/**
+ * A parsed document that exceeds neither the limit of tokens nor the limit of nesting. The document is validated when
+ * one of its operations is planned.
+ */
 export interface KnownDocument {
   readonly hash: string;
   readonly text: string;
@@ -75,14 +78,15 @@ const maxDocumentBytes = 33_554_432;
 /** Measured memory of the syntax nodes per token. */
 const bytesPerToken = 200;
 /**
- * A larger document is cached only on its second use. If every large new document were cached, the old generation of
- * the heap would fill quickly. Garbage collection of the old generation delays all requests.
+ * Largest document, in bytes, that is cached on its first use. A larger document is cached only on its second use.
+ * Otherwise large new documents would quickly fill the old generation of the heap. Garbage collection of the old
+ * generation delays all requests.
  */
 const maxFirstUseBytes = 131_072;
 
 /**
- * Longer texts are found by their SHA-256 hash. As keys of a Map, very long strings of equal length would be compared
- * one by one, because V8 does not hash them.
+ * Longest text that is itself the cache key. For a longer text, the key is its SHA-256 hash. V8 does not hash very long
+ * strings. In a Map, V8 would compare such strings of equal length one by one.
  */
 const maxKeyLength = 8_192;
 
@@ -140,8 +144,7 @@ export function createDocuments({ federation, guard, loopShare, introspection }:
       const key = keyOf(text);
       const cached = documents.get(key);
       if (cached) return cached;
-      // Counting the tokens and parsing are separate steps, so that a large text does not block the event loop for both
-      // at once.
+      // Counting the tokens and parsing are separate steps, so that the event loop can run other work between them.
       const work = { requester, bytes: 2 * text.length };
       const tokens = await loopShare.run(() => countTokens(text, guard), work);
       return loopShare.run(() => documents.get(key) ?? parseNew(text, tokens), work);
@@ -159,7 +162,8 @@ export function createDocuments({ federation, guard, loopShare, introspection }:
       try {
         return await plan(true);
       } catch (error) {
-        // Planning takes longer with `@defer`. If it takes too long, `@defer` is ignored, as the specification allows.
+        // Planning takes longer with `@defer`. If planning takes too long, `@defer` is ignored, as the specification
+        // allows.
         if (!isCodedError(error, 'OPERATION_TOO_COMPLEX')) throw error;
         const whole = await plan(false);
         // The plan without `@defer` is used from now on. Another attempt to plan `@defer` would again take too long,

@@ -29,11 +29,11 @@ export interface ExecuteOptions {
  * for it.
  */
 const maxSmallSelections = 500;
-/** Measured time for which one selection blocks the event loop, in its request, response and execution together. */
+/** Measured time that one selection takes on the event loop, from request to response. */
 const msPerSelection = 0.001;
 /**
  * Upper limit of the estimated time for one operation. In measure mode an operation may have millions of selections.
- * Without the limit, its estimate would delay all later large operations for a long time.
+ * Without the limit, such an operation would delay all later large operations for a long time.
  */
 const maxFollowingMs = 100;
 
@@ -65,7 +65,7 @@ export function createExecute({ maxBytes, guard, loopShare }: ExecuteOptions) {
   };
 }
 
-/** Returns the bytes of data and errors. The errors are estimated, and not counted further above `maxBytes`. */
+/** Returns the bytes of data and errors. The bytes of the errors are an estimate, which stops above `maxBytes`. */
 function bytesOf(dataJson: string, errors: readonly GraphQLError[] | undefined, maxBytes: number): number {
   const bytes = Buffer.byteLength(dataJson);
   return errors && errors.length > 0 && bytes <= maxBytes ? bytes + estimateBytes(errors, maxBytes - bytes) : bytes;

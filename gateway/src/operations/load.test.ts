@@ -58,7 +58,7 @@ describe('operations', () => {
   });
 
   it('use the next supergraph if it is reloaded between their turns', async () => {
-    // Regression: the earlier planner refused them with SERVICE_UNAVAILABLE.
+    // Regression: the planner of the previous supergraph refused such operations with SERVICE_UNAVAILABLE.
     await using pipeline = await openTestPipeline({ largeOperationsShare: 0.02 });
     let prepared: Promise<Operation> | undefined;
     await pipeline.federation.reload(supergraphSdl(), {
@@ -73,7 +73,7 @@ describe('operations', () => {
   });
 
   it('cache a large document on its second use', async () => {
-    // Regression: large new documents filled the old generation of the heap, and its garbage collection delayed all
+    // Regression: large new documents filled the old generation of the heap. Garbage collections then delayed all
     // requests.
     await using pipeline = await openTestPipeline();
     const prepare = async (query: string) => (await pipeline.operations.prepare({ query }, anonymous)).document;

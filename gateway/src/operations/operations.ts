@@ -35,8 +35,8 @@ export interface Operation extends ExecutableOperation {
   document: DocumentNode;
   operationName: string | null;
   /**
-   * Whether the client takes deferred parts, and the document may have `@defer`. The planner may still plan no deferred
-   * parts: `plan.hasDeferred` shows that.
+   * Whether the client takes deferred parts, and the document may have `@defer`. The plan may still have no deferred
+   * parts (`plan.hasDeferred`).
    */
   takesDeferred: boolean;
   /** What the plan depends on besides the operation and its conditions, such as the client's rights. */
@@ -90,7 +90,7 @@ export interface OperationsOptions {
 
 /**
  * Number of new texts that are parsed or planned concurrently. Further texts wait unparsed, because a parsed text takes
- * up to 1 MiB. Two are enough: while the only planner plans one text, the next text is parsed.
+ * up to 1 MiB. There is one planner, so two texts are enough: one is planned while the other is parsed.
  */
 const newTextsAtOnce = 2;
 
@@ -109,7 +109,7 @@ export function createOperations({
   const newTexts = createGate({ atOnce: newTextsAtOnce });
   const persistedQueries = createPersistedQueries();
   const mask = createFailureMask(log);
-  // A WeakMap, so that the caches are released when a reload replaces their federation.
+  // The WeakMap releases the caches of a federation after a reload has replaced the federation.
   const documentsOf = new WeakMap<Federation, Documents>();
   const documentsFor = (federation: Federation): Documents => {
     const known = documentsOf.get(federation) ?? createDocuments({ federation, guard, loopShare, introspection });
@@ -117,7 +117,7 @@ export function createOperations({
     return known;
   };
 
-  /** Checks an operation of a document, and determines the conditions and the variant of its plan. */
+  /** Checks an operation of a document. The returned operation has no plan yet. */
   const check = (
     federation: Federation,
     known: KnownDocument,
@@ -154,7 +154,7 @@ export function createOperations({
         const known = await documents.parse(text, requester);
         const checkNow = () => check(federation, known, request, variables, context, takesDeferred);
         const checked = isNew ? await loopShare.run(checkNow, work) : checkNow();
-        // After a reload between the turns, the earlier planner refuses new requests.
+        // The supergraph may have been reloaded meanwhile. The planner of the previous supergraph refuses new requests.
         if (federation !== reloadable.current) continue;
         const plan = await documents.plan(known, checked, requester).catch((error: unknown) => {
           throw mask.maskThrown(error, context);
@@ -203,8 +203,8 @@ function readText({ query, extensions }: OperationRequest, persistedQueries: Per
 }
 
 /**
- * @throws CodedError OPERATION_RESOLUTION_FAILURE if no operation has this name, or if the document has several and the
- *   name is null
+ * @throws CodedError OPERATION_RESOLUTION_FAILURE if no operation has the name `operationName`, or if `operationName`
+ *   is null and the document has several operations
  */
 function resolveOperation(document: DocumentNode, operationName: string | null): OperationDefinitionNode {
   const definition = getOperationAST(document, operationName);

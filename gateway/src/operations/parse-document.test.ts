@@ -26,8 +26,8 @@ describe('parse: documents', () => {
     expect(document).toEqual(parse(text, { noLocation: true }));
     const leaves: FieldNode[] = [];
     visit(document, { Field: (node) => void (node.name.value === 'id' && leaves.push(node)) });
-    // One node is shared by five fields `id`: two in `a`, one each in `id`, `F` and its inline fragment. The other four
-    // differ.
+    // Five fields `id` are plain, and share one node. The other four have an alias, an argument, a directive or a
+    // selection.
     expect([leaves.length, new Set(leaves).size]).toEqual([9, 5]);
   });
 
@@ -69,7 +69,7 @@ describe('parse: limits', () => {
 });
 
 describe('parse', () => {
-  // Regression: the planner failed for these numbers, and the client got INTERNAL_SERVER_ERROR.
+  // Regression: the planner failed for infinite numbers, and the client got INTERNAL_SERVER_ERROR.
   it.each(['1e999', '-1e999', '9'.repeat(400)])('refuse the number %s, which is infinite', (number) => {
     expect(() => parseDocument(`{ a(b: ${number}) }`, guard)).toThrow(
       expect.objectContaining({ code: 'BAD_USER_INPUT', message: 'A number on line 1 is too large.' }),

@@ -23,9 +23,9 @@ export interface ParsedDocument {
 }
 
 /**
- * Parses a document within limits, in two steps that can run in different turns of the event loop. First
- * {@link countTokens} counts tokens and levels of brackets, without recursion, so that the recursive parser of
- * {@link parseCounted} can't exceed the stack.
+ * Parses a document within limits, in two steps that can run in different turns of the event loop. {@link countTokens}
+ * counts tokens and levels of brackets, without recursion. {@link parseCounted} then parses with recursion. The levels
+ * of brackets are limited, so that the recursion can't exceed the stack.
  *
  * @throws GraphQLError GRAPHQL_PARSE_FAILED
  * @throws CodedError OPERATION_TOO_COMPLEX, BAD_USER_INPUT
@@ -72,7 +72,7 @@ function count(text: string, guard: LimitGuard): number {
     // A number that becomes infinite in JavaScript is refused, because the planner can't write it into a request.
     if ((token.kind === TokenKind.INT || token.kind === TokenKind.FLOAT) && !Number.isFinite(Number(token.value)))
       throw new CodedError<PublicErrorCode>('BAD_USER_INPUT', `A number on line ${token.line} is too large.`);
-    // PostgreSQL can store neither U+0000 nor lone surrogates. The lexer has already refused the latter.
+    // PostgreSQL can store neither U+0000 nor lone surrogates. The lexer has already refused lone surrogates.
     if ((token.kind === TokenKind.STRING || token.kind === TokenKind.BLOCK_STRING) && token.value.includes('\0'))
       throw new CodedError<PublicErrorCode>(
         'BAD_USER_INPUT',

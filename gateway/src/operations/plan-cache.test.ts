@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Planner } from '../planning/planner.ts';
 import { createPlanCache } from './plan-cache.ts';
 
-/** Counts how often the planner runs if four operations are requested, and then the first operation again. */
+/** Requests plans for four operations, and then again for the first operation. Returns how often the planner ran. */
 async function countPlanned(selections: number): Promise<number> {
   let planned = 0;
   const planner: Partial<Planner> = {
@@ -20,8 +20,8 @@ async function countPlanned(selections: number): Promise<number> {
 describe('plan cache', () => {
   it('counts what the compiled form of an operation takes', async () => {
     expect(await countPlanned(10)).toBe(4);
-    // Each plan takes 6 MB, and plans that were used once share a quarter of the cache: 16 MiB. So plan `a` was
-    // evicted, and is planned again.
+    // Each plan takes 6 MB. The 16 MiB for plans that were used once have room for two plans. So plan `a` was evicted,
+    // and is planned again.
     expect(await countPlanned(10_000)).toBe(5);
   });
 });

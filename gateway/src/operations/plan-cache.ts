@@ -8,17 +8,17 @@ import { type Requester, unavailable } from '../scheduling/wait-queue.ts';
 import { SegmentedCache } from './segmented-cache.ts';
 
 const maxPlanBytes = 67_108_864;
-/** Time for which an operation whose planning timed out is refused without another attempt. */
+/** If planning times out, the operation is refused for this time without a new attempt. */
 const refusedForMs = 60_000;
 
-/** A cache of plans by key. Concurrent calls for the same plan share the first response of the planner. */
+/** A cache of plans by key. Concurrent calls for the same plan share the planner's response. */
 export interface PlanCache {
   /** Returns the cached plan. */
   find(key: string): Plan | undefined;
   /**
    * Returns the cached plan, or plans the operation.
    *
-   * @param key a text that is equal for equal requests
+   * @param key identifies the plan: equal requests have equal keys
    * @throws the errors of `Planner.plan`
    */
   plan(key: string, wanted: WantedPlan, requester: Requester): Promise<Plan>;
@@ -27,8 +27,8 @@ export interface PlanCache {
 }
 
 /**
- * A request to the planner. `selections` is the operation's number of selections, with fragments expanded. The plan's
- * memory is estimated from it.
+ * A request to the planner. The plan's memory is estimated from `selections`, the operation's number of selections with
+ * fragments expanded.
  */
 export interface WantedPlan {
   request: PlanRequest;
@@ -41,12 +41,15 @@ interface CachedPlan {
   bytes: number;
 }
 
-/** A plan in progress. The first response of the planner goes to all waiting callers. */
+/**
+ * A plan in progress. Each waiting requester has a request in the planner's queue. The planner's first response goes to
+ * all waiting callers.
+ */
 interface Planning {
   key: string;
   /**
-   * One request to the planner per requester, because requesters take turns in the planner's queue. If several
-   * requesters shared a request, it would wait until all earlier requests of the first requester are served.
+   * One request per requester, because requesters take turns in the planner's queue. If requesters shared one request,
+   * all of them would have to wait for the turn of the first requester.
    */
   requests: Map<string, SharedRequest>;
 }

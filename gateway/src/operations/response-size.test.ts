@@ -22,7 +22,7 @@ describe('response size', () => {
 
   it('counts an object once per reference', () => {
     let answer: object = { name: 'x'.repeat(100) };
-    // 60 levels, in which each object is used twice, have 2^60 entries: too many for a text.
+    // `answer` has 60 levels, and each level refers to the next level twice. As text it would have 2^60 entries.
     for (let level = 0; level < 60; level += 1) answer = { a: answer, b: answer };
     expect(isLargerThan(answer, 1_000_000)).toBe(true);
   });

@@ -1,16 +1,16 @@
 /**
- * Estimates the bytes of a value's JSON. Counting stops above `maxBytes`, so a result above it is only a lower bound. It
- * does not recurse, and does not build the text.
+ * Estimates the bytes of a value's JSON, without recursion and without building the text. Counting stops above
+ * `maxBytes`. So a result above `maxBytes` is only a lower bound.
  *
- * An escaped character counts as one byte, and so does each character of a short string. The actual text may be up to
- * six times as large.
+ * An escaped character counts as one byte. In a string of up to 64 characters, every character counts as one byte. So
+ * the actual text may be up to six times as large.
  */
 export function estimateBytes(value: unknown, maxBytes: number): number {
   let bytes = 0;
   const waiting: unknown[] = [value];
   while (waiting.length > 0) {
     const current = waiting.pop();
-    // A list of n values has n - 1 commas and two brackets: one byte for each value, and one for the list itself.
+    // Every value, also a list, counts one byte: n values and their list have n - 1 commas and two brackets.
     bytes += 1;
     if (typeof current === 'string') bytes += 2 + (current.length > 64 ? Buffer.byteLength(current) : current.length);
     else if (typeof current !== 'object' || current === null) bytes += 4;

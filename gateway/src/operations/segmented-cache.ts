@@ -1,9 +1,9 @@
 import { LRUCache } from 'lru-cache';
 
 /**
- * A segmented LRU cache, bounded in bytes. New values share a segment of a quarter of the space. On their second use
- * they move to the other segment. So values that are used once do not evict values that are used more often. The
- * exception is a new value that is larger than a quarter of the space.
+ * A segmented LRU cache, bounded in bytes. One segment has a quarter of the space, and gets the new values. On their
+ * second use, values move to the other segment. So values that are used once do not evict values that are used more
+ * often. But a new value larger than a quarter of the space goes directly to the other segment.
  *
  * @see https://en.wikipedia.org/wiki/Cache_replacement_policies#Segmented_LRU_(SLRU)
  */
@@ -35,8 +35,9 @@ export class SegmentedCache<V extends object> {
   }
 
   /**
-   * Stores a value that takes `bytes`. A new value that is larger than the segment of new values is stored in the other
-   * segment.
+   * Stores a value. A new value that is too large for the segment of new values is stored in the other segment.
+   *
+   * @param bytes memory of the value
    */
   set(key: string, value: V, bytes: number): void {
     const cache = bytes > this.#onceBytes || this.#again.has(key) ? this.#again : this.#once;

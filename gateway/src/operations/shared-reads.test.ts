@@ -24,7 +24,7 @@ const client = (changes: Partial<GatewayContext> = {}): GatewayContext => ({
   ...changes,
 });
 
-/** Creates shared reads. `started` has the executions in the order of their start, and the test settles them. */
+/** Creates shared reads. `started` has the started executions, in order. The test resolves or rejects them. */
 function openReads() {
   const started: (PromiseWithResolvers<JsonResult> & { context: GatewayContext })[] = [];
   const execute = createSharedReads((_operation, context) => {
@@ -89,7 +89,7 @@ describe('shared reads: a query', () => {
     expect(started).toHaveLength(2);
   });
 
-  // Without the second execution, a client whose mutation has changed something could get data from before the change.
+  // If the query were not executed again, a client could miss the change of its own mutation.
   it('is executed again after a mutation, for those who send it then', async () => {
     const { execute, started } = openReads();
     const before = execute(read(), client());
@@ -141,7 +141,7 @@ describe('shared reads: a query', () => {
   });
 });
 
-/** Resolves once this many more requests of clients have arrived. */
+/** Resolves once `count` more requests of clients have arrived. */
 function clientRequests(count: number): Promise<void> {
   const channel = 'http.server.request.start';
   const { promise, resolve } = Promise.withResolvers<void>();

@@ -8,7 +8,10 @@ export type Execute<Operation extends ExecutableOperation> = (
   context: GatewayContext,
 ) => Promise<JsonResult>;
 
-/** An operation with a longer key is executed alone, because comparing keys takes time. */
+/**
+ * Maximum length of the key of a shared query. Comparing keys takes time, so a query with a longer key is executed
+ * alone.
+ */
 const maxKeyLength = 8_192;
 
 /** One execution, shared by all clients that send the same query while it is in flight. */
@@ -21,16 +24,16 @@ interface SharedRead {
 }
 
 /**
- * Executes equal queries once while they are in flight. Queries are equal if they have the same operation, variables,
- * authorization header, client address, and values of all other headers that subgraphs get. Subgraphs get the request
- * id of the first query. If headers of subgraphs are passed back to the client, or fragments are deferred, a query is
- * not shared. A query after a mutation never joins an execution from before the mutation, because the client would not
- * see its own change.
+ * Executes equal queries once while they are in flight. Equal queries have the same operation and variables, the same
+ * client address, and the same headers for subgraphs, such as `authorization`. Subgraphs get the request id of the
+ * first query. A query is not shared if headers of subgraphs are passed back to the client, or if fragments are
+ * deferred. A query after a mutation never joins an execution that started before the mutation. Otherwise the client
+ * would not see its own change.
  */
 export function createSharedReads<Operation extends ExecutableOperation>(
   execute: Execute<Operation>,
 ): Execute<Operation> {
-  // The key is the plan, because equal operations have the same plan object while it is cached.
+  // Executions by plan, then by the query's key. Equal operations have the same plan object while the plan is cached.
   const inFlight = new Map<Plan, Map<string, SharedRead>>();
 
   const start = (operation: Operation, context: GatewayContext, key: string): SharedRead => {

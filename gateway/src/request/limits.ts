@@ -9,7 +9,7 @@ export interface OperationLimits {
   MAX_ALIASES: number;
   /** Fields at the root, with fragments expanded. */
   MAX_ROOT_FIELDS: number;
-  /** Tokens of the text. Also the limit of selections with fragments expanded. */
+  /** Tokens of the text. The same limit applies to selections, with fragments expanded. */
   MAX_TOKENS: number;
   MAX_DIRECTIVES: number;
   /** Objects that the operation may return, weighted by `@cost` and `@listSize`. */
@@ -42,11 +42,13 @@ export interface LimitGuard {
   check(limit: keyof OperationLimits | 'values', actual: number): void;
   /**
    * Called while an operation is measured. Refuses the operation if more selections than MAX_TOKENS were visited. In
-   * `measure` mode the maximum is 20 times as high, but exceeding it is also refused, because measuring blocks the
-   * event loop.
+   * `measure` mode the maximum is 20 times as high. Above this maximum, the operation is refused even in `measure`
+   * mode, because measuring blocks the event loop.
    */
   checkVisited(visited: number): void;
-  /** Like `check`, for a limit that is known to be exceeded, perhaps by an unknown amount. */
+  /**
+   * Like `check`, for a limit that is known to be exceeded. `actual` is optional, because the number may be unknown.
+   */
   exceed(limit: keyof OperationLimits | 'values', actual?: number): void;
 }
 

@@ -1,6 +1,6 @@
 /**
- * Whether a JSON value has more than `levels` levels of lists and objects. It iterates, because recursion could exceed
- * the stack.
+ * Whether a JSON value has more than `levels` levels of lists and objects. The function does not recurse, because
+ * recursion could exceed the stack.
  */
 export function isNestedDeeper(value: unknown, levels: number): boolean {
   let level: unknown[] = [value];

@@ -38,7 +38,7 @@ export function checkVariables(variables: unknown): Variables {
   return variables as Variables;
 }
 
-/** Many parsers of JSON refuse these keys, or change the prototype of the object. */
+/** Many JSON parsers refuse the keys `__proto__` and `constructor`, or change the object's prototype. */
 const prototypeKey = 'the key __proto__, and constructor with a prototype, are not allowed.';
 
 /**
@@ -107,8 +107,8 @@ function unfit(path: readonly (string | number)[], reason: string): CodedError<P
  * Reads the values of the variables that `@skip`, `@include` and `@defer` depend on. Values that are not Booleans are
  * omitted, because coercion reports them later.
  *
- * @throws CodedError BAD_USER_INPUT if the value is null. A nullable variable with a default accepts null, but the
- *   argument `if` of these directives does not
+ * @throws CodedError BAD_USER_INPUT if the value is null. A nullable variable with a default accepts null. But the
+ *   directives' argument `if` does not accept null
  */
 export function readConditions(
   names: readonly string[],

@@ -25,7 +25,7 @@ export class FairQueue<Item> {
     return this.#links.size;
   }
 
-  /** Adds an item, which must not be in the queue. */
+  /** Adds an item that is not in the queue yet. */
   push(name: string, item: Item): void {
     const requester = this.#requesters.get(name) ?? this.#addRequester(name);
     this.#links.set(item, requester.items.add(item));
@@ -57,10 +57,10 @@ export class FairQueue<Item> {
   }
 
   /**
-   * Removes and returns the newest item of the requester that uses the most.
+   * Removes and returns the newest item of the requester that uses the most of the queue.
    *
-   * @param taken returns how much a requester uses, for example in bytes; it is called for all requesters. Default: the
-   *   number of items
+   * @param taken returns how much of the queue a requester uses, for example in bytes; called for all requesters.
+   *   Default: the number of the requester's items
    */
   evict(taken?: (requester: string) => number): Item | undefined {
     const requester = taken ? this.#findMost(taken) : this.#bySize.at(-1)?.first?.value;
@@ -101,8 +101,8 @@ export class FairQueue<Item> {
   }
 
   /**
-   * Moves a requester to the list of its new size. Each call changes the size by one. So if the last list becomes
-   * empty, the requester is now in the list before it, which becomes the last list.
+   * Moves a requester to the list of its new size. The new size differs by one from the old size. So if the last list
+   * becomes empty, the requester is in the previous list, which becomes the last list.
    */
   #resize(requester: Requester<Item>, size: number): void {
     this.#ofSize(requester.size).remove(requester.ofSize);

@@ -2,15 +2,15 @@ import { createGate, type Gate } from './gate.ts';
 import type { Requester, WaitQueueOptions } from './wait-queue.ts';
 
 /**
- * A request with more bytes is large. Web clients rarely send large requests, because their operations are small, or
- * persisted and sent as a hash.
+ * Maximum bytes of a small request. A request with more bytes is called large. Web clients rarely send large requests:
+ * their operations are small, or persisted and sent as a hash.
  */
 export const maxSmallBytes = 8_192;
 
 export interface LargeRequestsOptions extends WaitQueueOptions {
   /**
-   * Limit per requester of large requests between parsing and the start of their execution. Further ones wait unparsed.
-   * Default: 4.
+   * Maximum number of large requests per requester that are parsed but not executed yet. Further requests wait
+   * unparsed. Default: 4.
    */
   atOnce?: number;
 }
@@ -22,8 +22,8 @@ export interface LargeRequestsOptions extends WaitQueueOptions {
  */
 export interface LargeRequests {
   /**
-   * Resolves when the request may be parsed. The caller disposes the result when the execution starts, or when the
-   * request has failed.
+   * Resolves when the request may be parsed. The caller disposes the returned value when the execution starts, or when
+   * the request has failed.
    *
    * @throws CodedError SERVICE_UNAVAILABLE (retryable) if the queue is full, or the requester has left
    */

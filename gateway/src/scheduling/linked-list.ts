@@ -1,4 +1,4 @@
-/** A value in a list, which can be removed without a search. */
+/** A list entry with its value. The entry can be removed without a search. */
 export interface Link<Value> {
   readonly value: Value;
   previous: Link<Value> | undefined;

@@ -5,7 +5,7 @@ import { createLoopShare } from './loop-share.ts';
 function useFakeTime() {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
   return {
-    /** Simulates work that blocks the event loop for this time. */
+    /** Simulates work that blocks the event loop for `durationMs`. */
     occupy: (durationMs: number) => void vi.advanceTimersByTime(durationMs),
     /** Runs one timer after another until the work is done. */
     async run(work: Promise<unknown>) {
@@ -51,8 +51,8 @@ describe('loop share', () => {
       Promise.all(Array.from({ length: 25 }, () => loopShare.run(work, { requester: { name: 'a' }, bytes: 0 }))),
     );
     const share = workMs / (performance.now() - startedAtMs);
-    // The measured share may exceed 0.25, because the first work does not wait, and the pause after the last work is
-    // not counted.
+    // The measured share may exceed 0.25. The first work started without a wait, and the wait after the last work is
+    // not measured.
     expect(share).toBeLessThan(0.35);
   });
 

@@ -3,7 +3,7 @@ import { type Requester, type Waiting, WaitQueue, type WaitQueueOptions } from '
 export interface LoopShareOptions extends WaitQueueOptions {
   /** Share of the event loop's time for the work, above 0 and at most 1. Default: 0.25. */
   share?: number;
-  /** After an idle time, this many milliseconds of work may run before work has to wait. Default: 5. */
+  /** Milliseconds of work that may run without a wait after an idle time. Default: 5. */
   burstMs?: number;
 }
 
@@ -12,13 +12,14 @@ export interface LoopWork {
   /** Memory that the request takes while it waits, in bytes. */
   bytes: number;
   /**
-   * Estimated time that the caller blocks the event loop after `work`. It also counts against the share. Default: 0.
+   * Estimated time that the caller blocks the event loop after `work`. This time also counts against the share.
+   * Default: 0.
    */
   followingMs?: number;
 }
 
 /**
- * Runs work within a share of the event loop's time, so that other work continues under load. Waiting requesters take
+ * Limits work to a share of the event loop's time, so that other work continues under load. Waiting requesters take
  * turns.
  */
 export interface LoopShare {
@@ -38,8 +39,8 @@ interface WaitingWork extends Waiting {
 export function createLoopShare({ share = 0.25, burstMs = 5, ...limits }: LoopShareOptions = {}): LoopShare {
   const queue = new WaitQueue<WaitingWork>(limits);
   /**
-   * Work that took 5 ms uses up a share of 0.25 for 20 ms. This is the time until which all work so far has used up the
-   * share. New work may start at this time, or before it as far as `burstMs` allows.
+   * The time from which the share allows new work. With a share of 0.25, 5 ms of work move this time by 20 ms. With
+   * `burstMs`, new work may start earlier than this time.
    */
   let isPaidAtMs = 0;
   let timer: NodeJS.Timeout | null = null;

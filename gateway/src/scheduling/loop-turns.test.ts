@@ -50,8 +50,8 @@ describe('turns of the event loop', () => {
     // On a busy machine any turn may be long, so fewer operations start per turn.
     expect(Math.max(...steps)).toBeLessThanOrEqual(4);
     expect(steps[longTurn + 1]).toBe(1);
-    // The first and the last turn are left out. The first includes the operation that started without waiting, and the
-    // last has only the remaining operations.
+    // The first and the last step are not checked. The first step includes the operation that started without waiting.
+    // The last step has only the remaining operations.
     const [, ...later] = steps.slice(0, -1);
     for (const [index, step] of later.entries())
       if (index > 0) expect([1, 2 * (later[index - 1] as number), 4]).toContain(step);

@@ -3,13 +3,16 @@ import { type Requester, type Waiting, WaitQueue, type WaitQueueOptions } from '
 export interface LoopTurnsOptions extends WaitQueueOptions {
   /** Number of operations that may start per turn of the event loop. Default: 8. */
   perTurn?: number;
-  /** While the turns are short, `perTurn` is doubled for each next turn, up to this number. Default: `perTurn`. */
+  /**
+   * After a short turn, the next turn may start twice as many operations, up to this number. After a long turn, the
+   * next turn may start `perTurn` operations. Default: `perTurn`.
+   */
   maxPerTurn?: number;
 }
 
 /**
- * A turn of the event loop that took less time is short. After a short turn, the next turn may start twice as many
- * operations.
+ * A turn of the event loop is short if it took less than this time. After a short turn, the next turn may start twice
+ * as many operations.
  */
 const shortTurnMs = 4;
 
@@ -18,10 +21,11 @@ const shortTurnMs = 4;
  * operations at the same time, an operation of another requester waits for only a few of them.
  */
 export interface LoopTurns {
-  /** Returns whether the operation may start now, which is the usual case. Unlike `enter`, it creates no promise. */
+  /** Returns whether the operation may start now. Creates no promise, unlike `enter`. */
   tryEnter(): boolean;
   /**
-   * Resolves when the operation may start: immediately, unless this turn of the event loop has started its maximum.
+   * Resolves when the operation may start. If this turn of the event loop may start no more operations, the operation
+   * waits for a later turn.
    *
    * @param bytes memory that the operation takes while it waits
    * @param describeRequester called only if the operation has to wait

@@ -69,8 +69,8 @@ describe('websocket', () => {
   });
 
   it('handles one message of a socket per turn of the event loop', async () => {
-    // Regression: all messages of a chunk were handled in one turn of the event loop. A socket with many operations
-    // delayed all other clients.
+    // Regression: messages of a socket that arrived together were handled in one turn of the event loop. So a socket
+    // with many operations delayed all other clients.
     await using gateway = await startTestGateway();
     const socket = new WebSocket(gateway.socketUrl, 'graphql-transport-ws');
     await once(socket, 'open');

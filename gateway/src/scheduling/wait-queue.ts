@@ -35,8 +35,8 @@ export interface WaitQueueOptions {
   /** Time-out of an entry; a random part of up to half is subtracted. Default: 10 s. */
   waitTimeoutMs?: number;
   /**
-   * Once a requester's oldest entry has waited this long, the requester's newest entry is served first. Without this
-   * rule, under overload, every entry would be served only after its client has given up. Default: 1 s.
+   * Once a requester's oldest entry has waited for this time, the requester's newest entry is served first. Otherwise,
+   * under overload, every entry would be served only after its client has given up. Default: 1 s.
    */
   newestFirstAfterMs?: number;
   /** Maximum number of entries; with 0, no entry may wait. Default: 10,000. */
@@ -101,7 +101,7 @@ export class WaitQueue<Item extends Waiting> {
       item.reject(unavailable());
       return;
     }
-    // Entries of the requester that uses the most are evicted, so that it does not displace other requesters.
+    // Evicts entries of the requester that has the most entries or bytes, to protect the entries of other requesters.
     for (;;) {
       const hasTooManyBytes = this.#bytes + item.bytes > maxWaitingBytes;
       if (this.size === 0 || (this.size < maxWaiting && !hasTooManyBytes)) break;
@@ -141,8 +141,8 @@ export class WaitQueue<Item extends Waiting> {
   #expire(): void {
     const now = performance.now();
     for (const { expiresAtMs, leave } of [...this.#entries.values()]) if (expiresAtMs <= now) leave();
-    // If `shift` stopped the timer, a queue that often becomes empty would create a new timer each time. So the timer
-    // is stopped here.
+    // The timer is stopped here, and not in `shift`. Otherwise a queue that often becomes empty would create many
+    // timers.
     if (this.size > 0 || !this.#timer) return;
     clearInterval(this.#timer);
     this.#timer = null;

@@ -21,7 +21,10 @@ export interface SessionGate extends AsyncDisposable {
    *   SESSION_STORE_UNAVAILABLE (retryable) while the store can't be reached
    */
   authenticate(authorization: string | null | undefined): Promise<Identity | null>;
-  /** Like `authenticate`, but returns the error of a refused token as `refusal`, with `authorization` null. */
+  /**
+   * Like `authenticate`, but does not throw for a refused token. The error is returned as `refusal`, and
+   * `authorization` is null.
+   */
   admit(authorization: string | null): Promise<Pick<GatewayContext, 'identity' | 'refusal' | 'authorization'>>;
   /** Reports activity of an authenticated session. Throws the errors of `authenticate`. */
   touch(identity: Identity): Promise<void>;
@@ -36,14 +39,14 @@ export interface SessionGateOptions {
   topics: Topics;
   clock: Clock;
   log: Log;
-  /** A session ends this long after its last request. */
+  /** Idle time-out of a session, counted from its last request. */
   idleMs: number;
 }
 
 /**
- * Creates the gate that checks sessions in the session store, in which every gateway process records activity. Messages
- * of the topic `session-ended` end sessions immediately. If such a message is lost, the connections of its session are
- * closed at the session's deadline (`watchSessions`).
+ * Creates the gate that checks sessions in the session store. Every gateway process records the activity of sessions in
+ * this store. Messages of the topic `session-ended` end sessions immediately. If such a message is lost, the
+ * connections of its session are closed at the session's deadline (`watchSessions`).
  */
 export async function createSessionGate({
   verify,

@@ -14,9 +14,9 @@ export interface WatchedSessions extends Disposable {
   extend(sid: string, ttlMs: number): void;
   /** Ends the session. */
   end(sid: string): void;
-  /** Ends all sessions whose tokens were signed with the key. */
+  /** Ends all sessions whose tokens were signed with the key `kid`. */
   endOfKey(kid: string): void;
-  /** Reads all sessions from the store, and ends those that no longer exist there. */
+  /** Reads all watched sessions from the store, and ends those that the store no longer has. */
   checkAll(): void;
 }
 
@@ -25,7 +25,7 @@ export interface WatchedSessionsOptions {
   isRevoked(kid: string): boolean;
   clock: Clock;
   log: Log;
-  /** A session ends this long after its last request. */
+  /** Idle time-out of a session, counted from its last request. */
   idleMs: number;
 }
 
@@ -39,8 +39,8 @@ interface Watch {
 const minCheckIntervalMs = 250;
 
 /**
- * At its deadline a session is read from the store again, because another gateway process may have recorded activity
- * and so extended it. All sessions share one timer, because separate timers would take a large part of a connection's
+ * At its deadline a session is read from the store again. Another gateway process may have recorded activity, which
+ * extends the session. All sessions share one timer, because separate timers would take a large part of a connection's
  * memory. While the store can't be reached, a connection stays open until the last known deadline of its session.
  */
 export function watchSessions({ keyValue, isRevoked, clock, log, idleMs }: WatchedSessionsOptions): WatchedSessions {
@@ -74,7 +74,8 @@ export function watchSessions({ keyValue, isRevoked, clock, log, idleMs }: Watch
     const now = clock.now();
     let next = Number.POSITIVE_INFINITY;
     for (const watch of watches.values()) {
-      // A deadline is never set further away than `idleMs`. If it is further away now, the clock was set back.
+      // When a deadline is set, it is at most `idleMs` after the current time. A later deadline means that the clock
+      // was set back.
       const isTooFar = watch.deadlineMs > now + idleMs;
       if (isTooFar) watch.deadlineMs = now + idleMs;
       if (isTooFar || watch.deadlineMs <= now) void check(watch);
@@ -95,7 +96,7 @@ export function watchSessions({ keyValue, isRevoked, clock, log, idleMs }: Watch
       const known = watches.get(identity.sid);
       const watch = known ?? add(identity);
       watch.callbacks.add(callback);
-      // The session may have ended between its authentication and this call, so it is checked now.
+      // The session may have ended after the authentication and before this call. So the session is checked now.
       if (!known) void check(watch);
       return new Watcher(watch, callback, forget);
     },
@@ -132,7 +133,7 @@ function createEarliestTimer(clock: Clock, onFire: () => void) {
   return {
     stop,
     /**
-     * Makes the timer fire at this time or earlier. Firing too early does no harm, because `onFire` then sets the timer
+     * Makes the timer fire at `byMs` or earlier. Firing too early does no harm, because `onFire` then sets the timer
      * again.
      */
     fireBy(byMs: number) {

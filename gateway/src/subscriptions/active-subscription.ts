@@ -64,7 +64,7 @@ export class ActiveSubscription implements Subscription {
   #goLive(subscriber: Subscriber, resumePoint: ResumePoint | null): void {
     if (this.#hasEnded) return;
     const { endedWith } = this.#shared;
-    // A reload of the supergraph may have retired the operation since the subscription was admitted, for example during
+    // A reload of the supergraph may have ended the operation after the subscription was admitted, for example during
     // catch-up.
     if (endedWith) return void subscriber.end(endedWith);
     this.#context = new LiveContext(this.#context);

@@ -61,7 +61,7 @@ describe('subscription: authorisation', () => {
     ]);
   });
 
-  // Regression: the subscription was planned again without the client's grants.
+  // Regression: after the reload, the subscription was planned without the client's scopes.
   it('holds for a subscription that starts while the supergraph is reloaded', async () => {
     await using ctx = await open(/recipient: Person/g);
     const query = 'subscription { moved { node { place recipient { name } } } }';
@@ -79,7 +79,8 @@ describe('subscription: authorisation', () => {
     });
   });
 
-  // Regression: after the reload all clients lost the field without an error, even clients that may see it.
+  // Regression: after the reload, all clients lost the field without an error, also clients with the right to see the
+  // field.
   it('ends a subscription to a field that a reload protects, to be started again', async () => {
     await using ctx = await openTestSubscriptions();
     const query = 'subscription { moved { node { place recipient { name } } } }';

@@ -23,7 +23,7 @@ describe('duplicate', () => {
     world.stored = [a, b];
     world.storedThrough = await positionOf(b);
     await republish(a);
-    // `c` is republished but not stored, so it is no duplicate, and is sent.
+    // The store does not have the republished message `c`. So `c` is not a duplicate, and is sent.
     await republish(c);
     expect(placesOf(await live.next(3))).toEqual(['Hue', 'Vinh', 'Hanoi']);
     const resumed = await subscribe(`subscription { moved(after: "${encodeCursor(b.id)}") { node { place } } }`, {

@@ -22,7 +22,7 @@ function setUp(execute: FanOutOptions['execute']) {
 const textOf = (result: RootFieldResult) => ('value' in result ? String(result.value) : '');
 
 describe('fan-out', () => {
-  // Regression: an execution that threw caused an unhandled rejection, or a fan-out that sent no more results.
+  // Regression: if an execution threw, the rejection was unhandled, or the fan-out sent no more results.
   it.each<[string, FanOutOptions['execute']]>([
     [
       'at once',

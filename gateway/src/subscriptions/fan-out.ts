@@ -66,7 +66,7 @@ export class FanOut {
   /** Number of events that the fan-out has received so far. */
   #count = 0;
   /**
-   * The cursor of the last event that the members received, live or in their catch-up. A republished message that is
+   * Cursor of the last event that was sent to the members, live or during catch-up. A republished message that is
    * stored at or before this cursor is a duplicate.
    */
   #cursor: string | null = null;
@@ -81,9 +81,9 @@ export class FanOut {
   }
 
   /**
-   * Adds a subscriber, which gets all later events. Disposing the returned value removes the subscriber.
+   * Adds a subscriber, which gets all events from now on. Disposing the returned value removes the subscriber.
    *
-   * @param resumePoint what the subscriber has already received; null if it did not resume
+   * @param resumePoint what the subscriber has already received; null if the subscriber did not resume
    */
   join(subscriber: Subscriber, context: GatewayContext, resumePoint: ResumePoint | null = null): Disposable {
     const member = new FanOutMember(
@@ -135,7 +135,7 @@ export class FanOut {
     if (this.#hasEnded || this.#source) return;
     try {
       const source = this.#options.open(this);
-      // `open` may have ended the fan-out before it returned.
+      // The call of `open` may have ended the fan-out.
       if (this.#hasEnded) source[Symbol.dispose]();
       else this.#source = source;
     } catch (error) {

@@ -5,7 +5,7 @@ const unavailable = async (): Promise<never> => {
 };
 
 /**
- * The topics of a gateway that runs without Kafka or its embedded replacement. Such a gateway can't serve a supergraph
+ * `Topics` of a gateway that has neither Kafka nor its embedded replacement. Such a gateway can't serve a supergraph
  * with `@topic` fields.
  */
 export const noTopics: Topics = {

@@ -38,7 +38,7 @@ export async function openMissed(options: MissedOptions): Promise<CatchUp> {
       `${planned.primary.field.name.value} can not be resumed: nothing is stored.`,
     );
   const { recent, scan } = feeds.get(planned.topicField.topic);
-  // The cast is safe: a reload never changes an operation's topic, but ends the operation instead.
+  // The cast is safe: after a reload, an operation still has its topic, or the operation has ended.
   const current = () => shared.planned as TopicSubscription;
   let reader: { planned: TopicSubscription; readStoredPage: ReadStoredPage } | null = null;
   const readStoredPage: ReadStoredPage = async (from, first) => {

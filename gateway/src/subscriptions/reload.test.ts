@@ -88,8 +88,8 @@ describe('reload', () => {
   });
 
   it('ends a subscription that goes live while those of its operation are ended', async () => {
-    // Regression: the subscription joined a fan-out of the retired operation, was never ended, and missed all later
-    // events.
+    // Regression: the subscription joined a fan-out of an operation that the reload was ending. The subscription was
+    // never ended, and missed all later events.
     await using ctx = await openTestSubscriptions();
     const { federation, operations, subscriptions } = ctx;
     await ctx.publish(move('m1', { customer: 'eve' }));
@@ -106,8 +106,8 @@ describe('reload', () => {
           codes[customer] = errors?.[0]?.extensions?.code;
           subscription[Symbol.dispose]();
           sent.release();
-          // Blocks the event loop for 10 ms. The reload then yields, and Eve's subscription goes live before the next
-          // subscription ends.
+          // Blocking the event loop for 10 ms makes the reload yield. Eve's subscription then goes live before the
+          // reload ends the next subscription.
           for (const startedAtMs = performance.now(); performance.now() - startedAtMs < 10; );
         },
         flushed: sent.wait,

@@ -85,8 +85,8 @@ export async function prepareReload(options: ReloadOptions): Promise<Preparation
 }
 
 /**
- * Creates the function that plans operations with the next supergraph. For an invalid operation, that function returns
- * an Error.
+ * Creates the function that plans operations with the next supergraph. The function returns an Error if the operation
+ * is invalid.
  */
 function createReplanner(next: Federation) {
   const plans = new Map<string, ReturnType<Federation['planner']['plan']>>();

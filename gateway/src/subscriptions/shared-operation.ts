@@ -31,7 +31,7 @@ export interface SharedOperationEnvironment {
   recentMessagesOf(planned: TopicSubscription): RecentMessages;
   /** Called when the operation has its first subscription. */
   onUsed(shared: SharedOperation): void;
-  /** Called when the operation's last subscription has ended, or when the operation is retired. */
+  /** Called when the operation's last subscription has ended, or when a reload ends the operation. */
   onUnused(shared: SharedOperation): void;
 }
 
@@ -41,7 +41,7 @@ export interface SharedOperationEnvironment {
  */
 export class SharedOperation {
   #operation: Operation;
-  /** Identifies the operation among the operations of its document: its name, variables and plan variant as text. */
+  /** Identifies the operation within its document: the operation's name, variables and plan variant as text. */
   readonly name: string;
   /** Subscribers that are not live yet. */
   readonly catchingUp = new Set<Subscriber>();
@@ -83,7 +83,7 @@ export class SharedOperation {
     return this.#environment.log;
   }
 
-  /** The errors with which a reload ended the operation; null while it is in use. */
+  /** The errors for the subscribers, if a reload has ended the operation; else null. */
   get endedWith(): readonly GraphQLFormattedError[] | null {
     return this.#endedWith;
   }
@@ -99,10 +99,11 @@ export class SharedOperation {
   }
 
   /**
-   * Adds a live subscriber to the fan-out of its identity. Disposing the returned value removes the subscriber.
+   * Adds a live subscriber to the fan-out for the subscriber's identity. Disposing the returned value removes the
+   * subscriber.
    *
    * @param claimValue value of the subscriber's claim
-   * @param resumePoint what the subscriber has already received; null if it did not resume
+   * @param resumePoint what the subscriber has already received; null if the subscriber did not resume
    */
   join(
     subscriber: Subscriber,
@@ -166,7 +167,7 @@ export class SharedOperation {
   /**
    * Returns how the next supergraph changes the operation. Has no side effects.
    *
-   * @param next the operation as planned with the next supergraph, or the error of planning it
+   * @param next the operation with its plan for the next supergraph, or the planner's error
    */
   planChange(next: Operation | Error, topicFields: ReadonlyMap<string, TopicField>): OperationChange {
     if (next instanceof Error || hidesMore(this.#operation, next)) return { kind: 'end' };
@@ -188,8 +189,8 @@ export class SharedOperation {
   }
 
   /**
-   * Switches to the next supergraph and to another source of events. Each step of the iteration opens the source of one
-   * fan-out, so that the caller can yield in between.
+   * Switches to the next supergraph and to another source of events. Each step opens the source of one fan-out, and the
+   * caller can yield to the event loop between the steps.
    */
   *move(change: OperationChange & { kind: 'move' }): Iterable<void> {
     this.keep(change);
@@ -204,7 +205,7 @@ export class SharedOperation {
     this.#endedWith = errors;
   }
 
-  /** Ends the subscriptions of a retired operation. Each step of the iteration ends one fan-out or one subscriber. */
+  /** Ends the subscriptions, after `retire`. Each step ends one fan-out or one subscriber. */
   *end(): Iterable<void> {
     const errors = this.#endedWith ?? undefined;
     for (const fanOut of [...this.#fanOuts.values()]) yield fanOut.end(errors);
@@ -260,8 +261,8 @@ class TopicFeedListener implements TopicListener {
 }
 
 /**
- * Whether the next supergraph hides a field from these subscribers that was not hidden before. Such an operation ends,
- * because nothing shows which of its subscribers may see the field. Their grants were read by the rules of the previous
+ * Whether the next supergraph hides a field that was not hidden before. Such an operation ends, because the gateway
+ * can't know which subscribers may see the field. The subscribers' rights were checked by the rules of the previous
  * supergraph.
  */
 function hidesMore({ plan: { hiddenFields: before = [] } }: Operation, { plan: { hiddenFields = [] } }: Operation) {
@@ -285,7 +286,7 @@ function sourceOf(planned: TopicSubscription | UpstreamSubscription): string {
   );
 }
 
-/** Returns the request to the subgraph for a subscription. It does not contain the subscriber's identity. */
+/** Returns the subgraph request of a subscription, without the subscriber's identity. */
 function upstreamRequest({ primary, operation }: PlannedSubscription) {
   const { document, subgraph } = primary;
   const sent = operation.variables ?? {};

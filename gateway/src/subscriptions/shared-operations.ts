@@ -18,8 +18,8 @@ export function createSharedOperations(
   environment: Omit<SharedOperationEnvironment, 'onUsed' | 'onUnused'>,
 ): SharedOperations {
   /**
-   * Operations by the document's text, then by `name`. A reload of the supergraph changes neither the text nor the
-   * name.
+   * Operations by the document's text, then by `SharedOperation.name`. A reload of the supergraph changes neither the
+   * text nor the name.
    */
   const byText = new Map<string, Map<string, SharedOperation>>();
   const running = new Set<SharedOperation>();

@@ -66,7 +66,7 @@ describe('subscription', () => {
     await using ctx = await openTestSubscriptions();
     const { slow, quick, answerNames } = await slowAndQuick(ctx);
     const large = (place: string) => moveTo(place, { note: 'x'.repeat(800_000) } as Partial<Move>);
-    // `a` is executed, while the queue has room for `b` and `c`, but not for `d`.
+    // The execution of `a` waits. The queue has room for `b` and `c`, but not for `d`.
     await ctx.publish(large('a'), large('b'), large('c'));
     expect(await quick.next(3)).toHaveLength(3);
     expect(slow.ended).toBe(undefined);

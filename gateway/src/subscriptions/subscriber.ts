@@ -17,8 +17,8 @@ export interface Subscriber {
    */
   onLive?(): void;
   /**
-   * Resolves when the connection can take more: its buffer is empty or, over HTTP, almost empty. Catch-up waits for
-   * this before it sends more (backpressure).
+   * Resolves when the connection can take more: its buffer is empty or, over HTTP, almost empty. Catch-up awaits this
+   * promise before the next event (backpressure).
    */
   flushed(): Promise<void>;
 }

@@ -23,7 +23,7 @@ import { createSharedOperations } from './shared-operations.ts';
 import type { MessageBounds } from './topic/message-buffer.ts';
 import { createTopicFeeds } from './topic-feeds.ts';
 
-/** The part of subscriptions that all transports share. */
+/** Admits and counts the subscriptions of all transports. */
 export interface Subscriptions extends AsyncDisposable {
   /** Number of active subscriptions. */
   readonly count: number;
@@ -31,17 +31,17 @@ export interface Subscriptions extends AsyncDisposable {
    * Admits a subscription.
    *
    * @param operation a prepared operation of type subscription
-   * @param options.after a cursor from the transport, such as `Last-Event-ID`. It replaces the argument `after` of the
-   *   field
-   * @throws CodedError or GraphQLError if it is refused: UNAUTHENTICATED, FORBIDDEN, BAD_USER_INPUT, CURSOR_INVALID,
-   *   RATE_LIMITED, SUBGRAPH_UNAVAILABLE, …
+   * @param options.after a cursor from the transport, such as `Last-Event-ID`; replaces the field's argument `after`
+   * @throws CodedError or GraphQLError if the subscription is refused: UNAUTHENTICATED, FORBIDDEN, BAD_USER_INPUT,
+   *   CURSOR_INVALID, RATE_LIMITED, SUBGRAPH_UNAVAILABLE, …
    */
   subscribe(operation: Operation, context: GatewayContext, options?: { after?: string | null }): Promise<Subscription>;
   /**
    * Prepares for a reload of the supergraph: opens the topics of the next supergraph's fields, and plans every active
-   * subscription with it. A subscription that is invalid in the next supergraph ends with SUBSCRIPTION_SCHEMA_RELOAD.
+   * subscription with the next supergraph. A subscription that is invalid in the next supergraph ends with
+   * SUBSCRIPTION_SCHEMA_RELOAD.
    *
-   * @throws Error if a field's `@topic` can't be served
+   * @throws Error if a field's `@topic` is invalid
    */
   prepareFor(next: Federation): Promise<Preparation>;
 }
@@ -63,8 +63,8 @@ export interface SubscriptionsOptions {
 }
 
 /**
- * Creates the part of subscriptions that all transports share. For each topic that a Subscription field names, it has
- * one tail: a reader of the topic's new messages.
+ * Creates the `Subscriptions` that all transports share. Each topic that a Subscription field names gets one tail: a
+ * reader of the topic's new messages.
  */
 export async function createSubscriptions({
   federation,
@@ -101,7 +101,7 @@ export async function createSubscriptions({
     },
     async subscribe(requested, context, { after = null } = {}) {
       let operation = requested;
-      // The supergraph may have been reloaded after the operation was prepared. It may be reloaded again during
+      // The supergraph may have been reloaded after the operation was prepared. Another reload is possible during
       // `planFor`, so the check is repeated.
       while (operation.federation !== federation.current)
         operation = await planFor(federation.current, operation, context);
@@ -118,8 +118,8 @@ export async function createSubscriptions({
             await openMissed({ shared, claimValue, after: resumeAfter, context, feeds, clock, log }),
           );
         } catch (error) {
-          // If a reload has retired the operation during the catch-up, the error is dropped: `start` ends the
-          // subscription with SUBSCRIPTION_SCHEMA_RELOAD.
+          // If a reload has ended the operation during the catch-up, the error is dropped. `ActiveSubscription.start`
+          // then ends the subscription with SUBSCRIPTION_SCHEMA_RELOAD.
           if (!shared.endedWith) throw error;
         }
       undo.move();

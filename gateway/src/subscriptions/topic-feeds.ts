@@ -39,7 +39,10 @@ interface OpenFeed extends AsyncDisposable {
   /** The topic's recent messages; null until a broker has responded. */
   readonly recent: RecentMessages | null;
   readonly scan: TopicScan;
-  /** The message fields named by `@topic(match:)`: listeners get the messages with one value of such a field. */
+  /**
+   * The message fields named by `@topic(match:)`. Each listener chooses one of these fields and one value, and gets the
+   * messages with this value.
+   */
   matches: Set<string>;
 }
 

@@ -1,12 +1,12 @@
 import type { Log } from '@voucher-gateway/platform/process/log';
 import { createRepeatedLines } from '@voucher-gateway/platform/process/repeated-lines';
 
-/** While the buffer is empty, texts up to this many characters are written as strings. */
+/** While the buffer is empty, texts up to this length are written as strings. */
 const shortText = 4_096;
 
 /**
- * Encodes a text for writing; null if the connection's buffer would then exceed its limit. A text larger than the limit
- * is allowed while the buffer is empty.
+ * Encodes a text for writing. Returns null if the text would exceed the limit of the connection's buffer. While the
+ * buffer is empty, a text of any size is allowed.
  */
 export function encodeWithinLimit(
   text: string,
@@ -22,8 +22,7 @@ export function encodeWithinLimit(
 
 /**
  * Returns the size of a text that alone exceeds the buffer limit; 0 for any other text. The caller adds this size to
- * the limit while the text is buffered. So the text does not prevent short later messages, such as the operation's
- * `complete`.
+ * the limit while the text is buffered. So short later messages, such as the operation's `complete`, still fit.
  */
 export function oversizedBytes(encoded: string | Buffer, maxBufferedBytes: number): number {
   return encoded.length > maxBufferedBytes ? encoded.length : 0;

@@ -89,7 +89,8 @@ describe('client socket', () => {
     expect(socket.readyState).toBe(WebSocket.CLOSING);
     socket.sendText('dropped');
     client.resume();
-    // The code is 1006 if the client needs more than a second to read the bytes before the close frame.
+    // The client has one second to read the bytes before the close frame. After that the socket is terminated, with the
+    // code 1006.
     expect(['1013 TOO_SLOW', '1006']).toContain(await closed);
     await server.budget.until((waitingBytes) => waitingBytes === 0);
   });

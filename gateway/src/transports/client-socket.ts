@@ -20,8 +20,8 @@ export interface SocketHandler {
 }
 
 /**
- * A client's socket. To save memory, all sockets share the same listener functions, which keep their state in this
- * object.
+ * A client's socket. To save memory, all sockets share the same listener functions. The state of the listeners is in
+ * this object.
  *
  * Messages are written immediately, and the bytes that a slow consumer has not read yet are counted. The socket is not
  * read while more than half of the limit is buffered, or while an operation of the client waits in a queue. A client
@@ -37,7 +37,7 @@ export class ClientSocket extends WebSocket implements SlowConsumer {
   #oversizedBytes = 0;
   /** Number of the socket's operations that wait in a queue. While it is above 0, the socket is not read. */
   #readingPauses = 0;
-  /** True while `#noteWaiting` waits for a flush, after which it updates the budget. */
+  /** True while `#noteWaiting` waits for a flush. After the flush, `#noteWaiting` updates the budget. */
   #isWatched = false;
 
   /** Sends a text, or closes the socket with 1013 if too many bytes are already buffered. Never throws. */
@@ -92,7 +92,7 @@ export class ClientSocket extends WebSocket implements SlowConsumer {
     this.terminate();
   }
 
-  /** Stops counting the socket's bytes in the budget. Call it once the socket is closed. */
+  /** Stops counting the socket's bytes in the budget. Call this method once the socket is closed. */
   release(): void {
     this.limits?.budget.note(this, 0);
     this.limits = null;

@@ -23,7 +23,7 @@ export function closeSocket(socket: WebSocket, code: number, reason: string): Pr
       clearTimeout(timer);
       resolve();
     });
-    // Reading may be paused, but the client's close frame must be read.
+    // Reading may be paused, and must resume to get the client's close frame.
     socket.resume();
     socket.close(code, truncateReason(reason));
   });

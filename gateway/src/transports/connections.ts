@@ -34,8 +34,8 @@ export interface OpenConnections {
   /**
    * Adds a connection. If a limit is reached, the method logs the rejection and returns null.
    *
-   * @param close called once during the drain. It asks the client to reconnect, closes the connection, and then
-   *   resolves. It may wait for running operations until `force` aborts
+   * @param close called once during the drain. The function asks the client to reconnect, closes the connection, and
+   *   then resolves. The function may wait for running operations until the signal `force` aborts
    */
   tryAdd(client: ConnectionClient, close: Close): OpenConnection | null;
   /**
@@ -43,7 +43,8 @@ export interface OpenConnections {
    * hundred connections are closed per second, so the drain may end before `windowMs`. Connections that are added
    * during the drain are closed immediately.
    *
-   * @param answerWithinMs time that running operations have after the window, before `force` aborts. Default: 5 s
+   * @param answerWithinMs time that running operations have after all connections were asked to close, before the
+   *   signal `force` aborts. Default: 5 s
    */
   drain(windowMs: number, answerWithinMs?: number): Promise<void>;
 }

@@ -7,11 +7,11 @@ import { move } from '../testing/supergraphs/moves.ts';
 
 const multipart = 'multipart/mixed;deferSpec=20220824';
 
-/** Selects these fields of one person. The subgraph `people` has all of them except `id`. */
+/** Selects fields of one person. All fields except `id` come from the subgraph `people`. */
 const select = (fields: string) =>
   `{ moves(customer: "ann", first: 5, after: "djE6") { edges { node { recipient { ${fields} } } } } }`;
 
-/** Starts a gateway with one move, and a subgraph `people` that responds only to requests for `large`. */
+/** Starts a gateway with one move, and a subgraph `people` that never responds, except to requests for `large`. */
 async function startWithSilentPeople(environment = {}) {
   await using releases = new AsyncDisposableStack();
   const people = releases.use(

@@ -22,7 +22,7 @@ const primary = { moves: { edges: [{ node: { recipient: { id: 'bob' } } }] } };
 const part = { label: 'name', path, data: { name: 'name of bob' } };
 const whole = { moves: { edges: [{ node: { recipient: { id: 'bob', name: 'name of bob' } } }] } };
 
-/** Starts a gateway with one move, whose recipient's name comes when the test releases it. */
+/** Starts a gateway with one move. The name of the move's recipient comes only when the test releases `names`. */
 async function startWithHold() {
   const names = createHold();
   const gateway = await startTestGateway();
@@ -31,7 +31,7 @@ async function startWithHold() {
   return { gateway, names };
 }
 
-/** Starts a subgraph whose names exceed the limit of `startWithLimit`. */
+/** Starts a subgraph that responds with a name longer than the response limit of `startWithLimit`. */
 const startLongNames = () =>
   startSubgraph((response) => respondWith(response, { data: { _entities: [{ name: 'x'.repeat(1_100) }] } }));
 

@@ -24,7 +24,7 @@ async function startServer({ maxPerAddress = 2, proxies = [] as string[] } = {})
     server,
     limit,
     log,
-    /** Connects and sends a part of a request. Resolves with whether the server accepted or reset the connection. */
+    /** Connects and sends a part of a request. `isAccepted` is false if the server has reset the connection. */
     async open({ localAddress = '127.0.0.1' } = {}) {
       const accepted = once(server, 'connection');
       const socket = connect({ port, host: '127.0.0.1', localAddress });

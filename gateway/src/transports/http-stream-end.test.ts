@@ -7,7 +7,7 @@ import { createHold, holdCaughtUp } from '../testing/hold.ts';
 import { startSubgraph } from '../testing/servers/subgraph.ts';
 import { move, moved } from '../testing/supergraphs/moves.ts';
 
-/** Returns a token's session in the form in which the session store has it. */
+/** Returns the value that the session store has for a token's session. */
 function sessionOf(authorization: string): string {
   const [header, payload] = authorization
     .split(/[ .]/)
@@ -44,7 +44,7 @@ describe('http streams', () => {
   });
 
   it('answer running operations after the session’s end, in the drain', async () => {
-    // Regression: `signOut` ended the session and its stream before its result was sent.
+    // Regression: `signOut` ended the session and the stream before the client got the result of `signOut`.
     const names = createHold();
     await using gateway = await startTestGateway();
     gateway.world.onName = names.wait;
@@ -67,7 +67,8 @@ describe('http streams', () => {
   });
 
   it('complete after a result larger than the buffer limit', async () => {
-    // Regression: the buffered result exceeded the limit when `complete` followed, and the stream was destroyed.
+    // Regression: a large result filled the buffer beyond its limit. When `complete` followed, the stream was
+    // destroyed.
     await using gateway = await startTestGateway({ environment: { MAX_BUFFERED_BYTES: '16384' } });
     const place = 'x'.repeat(8_000_000);
     gateway.world.stored = [move('m1', { place })];
@@ -111,8 +112,8 @@ describe('http streams', () => {
     for (let turns = 0; turns < 50; turns += 1) await new Promise(setImmediate);
     isFirst = false;
     touched.release();
-    // This request comes later. Once its subscription is active, the gateway has also handled the request of the
-    // disconnected client.
+    // This request comes after the request of the disconnected client. Once this subscription is active, the gateway
+    // has handled both requests.
     const staying = await openStream(gateway.graphqlUrl, { headers });
     await staying.until(':');
     await gateway.untilSubscribed(1);

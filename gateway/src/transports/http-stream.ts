@@ -26,8 +26,8 @@ const keepAliveMs = 10_000;
 const closeWithinMs = 1_000;
 
 /**
- * A stream of results in one HTTP response. It counts as an open connection from its creation, before the operation
- * starts, until the response is closed or the stream is released.
+ * A stream of results in one HTTP response. The stream counts as an open connection from its creation, before the
+ * operation starts. The count ends when the response is closed or the stream is released.
  */
 export class HttpStream implements Subscriber, SlowConsumer {
   readonly #reply: FastifyReply;
@@ -35,7 +35,7 @@ export class HttpStream implements Subscriber, SlowConsumer {
   readonly #options: HttpStreamOptions;
   readonly #resources = new DisposableStack();
   #state: 'preparing' | 'started' | 'answering' = 'preparing';
-  /** True during the drain. A subscription that has not started yet then ends as soon as it starts. */
+  /** True during the drain. A subscription that starts during the drain ends immediately. */
   #isGoingAway = false;
   /** Size of a buffered text that alone exceeds the buffer limit; 0 if there is none. */
   #oversizedBytes = 0;
@@ -130,7 +130,7 @@ export class HttpStream implements Subscriber, SlowConsumer {
 
   /**
    * Ends the subscription, and stops counting the stream as a connection. Called when the response is closed, or when
-   * an ordinary error response is sent instead of a stream.
+   * an error is sent as JSON instead of a stream.
    */
   release(): void {
     this.#resources.dispose();
@@ -139,7 +139,7 @@ export class HttpStream implements Subscriber, SlowConsumer {
   #write(text: string): void {
     const { raw } = this.#reply;
     if (raw.destroyed || raw.writableEnded || text === '') return;
-    // The result of a query or mutation needs no limit here, because MAX_RESPONSE_BYTES limits all its parts together.
+    // The state `answering` needs no buffer limit, because MAX_RESPONSE_BYTES already limits the whole result.
     const maxBufferedBytes = this.#state === 'answering' ? Number.POSITIVE_INFINITY : this.#options.maxBufferedBytes;
     const bufferedBytes = raw.writableLength;
     const encoded = encodeWithinLimit(text, bufferedBytes, maxBufferedBytes + this.#oversizedBytes);
@@ -187,7 +187,7 @@ export class HttpStream implements Subscriber, SlowConsumer {
     return new Promise((resolve) => {
       if (raw.closed) return resolve();
       const destroy = () => {
-        // A query or mutation still runs. Its client gets an error, and not only a lost connection.
+        // If a query or mutation still runs, its client gets an error before the connection is closed.
         this.#endForDrain();
         raw.destroy();
       };

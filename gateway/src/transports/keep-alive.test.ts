@@ -5,7 +5,7 @@ import { createKeepAlive } from './keep-alive.ts';
 
 const everyMs = 12_000;
 
-/** Creates a socket. The parameter `answers` sets whether its client answers pings. */
+/** Creates a socket. `answers` sets whether the client answers pings. */
 function openSocket(sockets: Set<ClientSocket>, pings: number[], answers: boolean) {
   const socket = Object.assign(new EventEmitter(), {
     awaitsPong: false,

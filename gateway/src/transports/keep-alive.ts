@@ -1,7 +1,9 @@
 import type { WebSocket } from 'ws';
 import type { ClientSocket } from './client-socket.ts';
 
-/** At this interval a few of the sockets are pinged. Pinging all sockets at once would delay events. */
+/**
+ * Interval of the timer. Each tick pings only a few sockets, because pinging all sockets at once would delay events.
+ */
 const tickMs = 20;
 
 /**
@@ -13,7 +15,7 @@ const tickMs = 20;
  */
 export function createKeepAlive(sockets: ReadonlySet<ClientSocket>, everyMs: number) {
   let round = sockets.values();
-  /** Number of sockets to ping in this tick. The fraction that is left is carried over to the next tick. */
+  /** Number of sockets to ping in this tick. A fraction of a socket is carried over to the next tick. */
   let due = 0;
   function onPong(this: WebSocket) {
     (this as ClientSocket).awaitsPong = false;

@@ -4,7 +4,7 @@ import type { ClientSocket } from './client-socket.ts';
 import { closeCodes, closeSocket } from './close-socket.ts';
 
 /**
- * Resolves when a large message may be parsed, which takes up to 2 ms. Clients take turns. Reading from the client
+ * Resolves when a large message may be parsed. Parsing takes up to 2 ms, so clients take turns. Reading from the client
  * pauses during the wait. If too many messages wait, closes the socket with 1013. Never rejects.
  */
 export async function waitForTurn(

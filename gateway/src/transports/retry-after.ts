@@ -1,8 +1,8 @@
 import type { GraphQLFormattedError } from 'graphql';
 
 /**
- * Returns the seconds after which a client may retry: the largest `retryAfterSeconds` of the errors; null if no error
- * has it.
+ * Returns the seconds after which a client may retry: the largest `retryAfterSeconds` of the errors. Returns null if no
+ * error has `retryAfterSeconds`.
  */
 export function readRetryAfter(errors: readonly GraphQLFormattedError[] | undefined): number | null {
   let longest: number | null = null;

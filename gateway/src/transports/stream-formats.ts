@@ -87,8 +87,9 @@ export const deferredMultipart: StreamFormat = {
 const deferredFailureEvents = (errors: readonly GraphQLFormattedError[]) => next(lastPayload(errors), null) + complete;
 
 /**
- * Server-Sent Events for a result in parts (`@defer`): the last payload of a failed result also has `hasNext`. It is
- * also sent at shutdown, because a client that reconnects would send a mutation again.
+ * Server-Sent Events for a result in parts (`@defer`). If the result fails, the last payload has the errors and
+ * `hasNext: false`. This payload is also sent at shutdown, because a client that reconnects would send a mutation
+ * again.
  */
 export const deferredServerSentEvents: StreamFormat = {
   ...serverSentEvents,
@@ -99,22 +100,22 @@ export const deferredServerSentEvents: StreamFormat = {
 /** The formats that an Accept header selects, by type of operation. */
 export interface AcceptedFormats {
   /**
-   * The format of a query or mutation with `@defer`: of the two stream formats with parts, the preferred one; null if
-   * the header names neither.
+   * The format of a query or mutation with `@defer`. Two stream formats can have parts, and the header chooses one of
+   * them. Null if the header names neither of the two formats.
    */
   deferred: StreamFormat | null;
   /** The format of a subscription: the stream that the header prefers; null if the header names no stream. */
   subscription: StreamFormat | null;
   /**
-   * The format of a query or mutation: JSON, or the stream that the header prefers to JSON; null if the header accepts
-   * neither.
+   * The format of a query or mutation: JSON, or Server-Sent Events if the header prefers them to JSON. Null if the
+   * header accepts neither JSON nor Server-Sent Events.
    */
   answer: StreamFormat | 'json' | null;
 }
 
 /**
- * A longer header selects no stream, because negotiation takes more time for longer headers. Real clients send shorter
- * ones.
+ * Maximum length of an Accept header that can select a stream. A long header takes much time to negotiate. Real clients
+ * send short headers.
  */
 const maxAcceptLength = 1_000;
 
@@ -124,8 +125,8 @@ const deferredStream = 'multipart/mixed;deferspec=20220824';
 const jsonTypes = ['application/json', 'application/graphql-response+json', 'application/graphql+json'];
 
 /**
- * Negotiates by quality, then by order (RFC 9110, 12.5.1). A wildcard selects JSON, because a stream is used only if
- * the header names its media type.
+ * A media type with a higher quality is preferred, then a media type that the header names first (RFC 9110, 12.5.1). A
+ * wildcard selects JSON, because a stream is used only if the header names its media type.
  */
 export function negotiateFormats(accept: string | undefined): AcceptedFormats {
   if (accept === undefined || accept.length > maxAcceptLength || !/event-stream|multipart/i.test(accept))

@@ -15,7 +15,7 @@ import { type AcceptedFormats, negotiateFormats } from './stream-formats.ts';
 export interface HttpStreamsOptions extends OperationServices, HttpStreamOptions {
   /** Whether a web page of this origin may call the gateway. */
   allowsOrigin(origin: string | undefined, host?: string): boolean;
-  /** Creates the context of a request. The argument `authorization` is used if the request has no such header. */
+  /** Creates the context of a request. `authorization` is used if the request has no `authorization` header. */
   contextOf(
     request: FastifyRequest,
     reply: FastifyReply,
@@ -75,7 +75,7 @@ export function addHttpStreams(app: FastifyInstance, options: HttpStreamsOptions
       const { identity, clientAddress } = context;
       const client = { address: clientAddress, isAnonymous: identity === null };
       const stream = HttpStream.tryOpen(reply, format, client, options);
-      // A client that also takes JSON gets a result with @defer as a whole from the next handler.
+      // If no stream could be opened, the next handler sends the whole result to a client that also takes JSON.
       if (!stream && kind !== 'subscription' && accepted.answer === 'json') return;
       if (!stream) throw noMoreConnections();
       try {
@@ -114,14 +114,15 @@ function wrapAnswer(
 ): Subscription {
   let hasLeft = false;
   const ended = new AbortController();
-  // Deferred calls may still run when the stream ends, if the operation failed or the drain did not wait for them.
+  // When the stream ends, `ended` aborts the requests for deferred parts that still run. The operation may have failed,
+  // or the drain may not have waited for these requests.
   const signal = AbortSignal.any([context.signal, ended.signal]);
   const send = async (subscriber: Subscriber) => {
     const result = await operations.execute(operation, { ...context, signal });
     subscriber.next(operation.plan.hasDeferred ? stringifyPrimary(result) : stringify(result), null);
     if (hasLeft || !result.deferred) return;
-    // Parts are written without waiting for a slow client. The send budget counts only what was written, so unwritten
-    // parts would take uncounted memory.
+    // Parts are written without waiting for a slow client, because the send budget counts only written bytes. Unwritten
+    // parts would take memory that the budget does not count.
     for await (const chunk of result.deferred.chunks) {
       if (hasLeft) return;
       subscriber.next(stringifyChunk(chunk), null);

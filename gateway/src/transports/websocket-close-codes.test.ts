@@ -5,7 +5,7 @@ import WebSocket from 'ws';
 import { ask } from '../testing/clients/graphql-ws-client.ts';
 import { startTestGateway } from '../testing/gateway.ts';
 
-/** Returns the messages of a client that uses an id twice. */
+/** Creates the messages of a client that sends two `subscribe` messages with the same id. */
 function subscribeTwice(id: string): string[] {
   const subscribe = JSON.stringify({ id, type: 'subscribe', payload: { query: '{ hello }' } });
   return ['{"type":"connection_init"}', subscribe, subscribe];

@@ -3,7 +3,7 @@ import type WebSocket from 'ws';
 import { createHold } from '../testing/hold.ts';
 import { messagesOfQuery, startSocketServer } from '../testing/servers/socket-server.ts';
 
-// The cases are those of the server tests of graphql-ws.
+// The test cases follow the server tests of graphql-ws.
 // https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
 
 const acknowledged = { type: 'connection_ack' };
@@ -111,7 +111,7 @@ describe('closed socket', () => {
   });
 
   it('unsubscribes the rest if one fails to', async () => {
-    // Regression: an error in the dispose of one subscription escaped from the socket's close handler, and ended the
+    // Regression: disposing one subscription threw. The error escaped from the socket's close handler, and ended the
     // process.
     let disposals = 0;
     const allDisposed = Promise.withResolvers<void>();

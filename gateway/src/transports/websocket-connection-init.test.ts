@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import WebSocket from 'ws';
 import { startSocketServer } from '../testing/servers/socket-server.ts';
 
-// The cases are those of the server tests of graphql-ws.
+// The test cases follow the server tests of graphql-ws.
 // https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
 
 const acknowledged = { type: 'connection_ack' };
@@ -62,7 +62,8 @@ describe('connection_init', () => {
     client.send({ type: 'ping' });
     expect(await client.next()).toEqual({ type: 'pong' });
     await using late = await server.connect();
-    // This socket connected later than the first. When it times out, the first socket's time-out has also elapsed.
+    // This socket connected after the first socket. When this socket times out, the first socket's time-out has also
+    // elapsed.
     expect(await late.closed).toBe('4408 Connection initialisation timeout');
     authenticated.resolve(null);
     expect(await client.next()).toEqual(acknowledged);

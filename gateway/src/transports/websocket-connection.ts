@@ -36,7 +36,7 @@ export interface ConnectionOptions extends OperationServices {
 }
 
 /**
- * Time that running operations have to finish after the session has ended. Without it, a client would get no result of
+ * Time that running operations have to finish after the session has ended. Otherwise a client would get no result of
  * `signOut`, because this mutation ends the session.
  */
 const answerWithinMs = 1_000;
@@ -66,7 +66,7 @@ export class SocketConnection implements SocketHandler, OperationConnection {
   #working = 0;
   #subscriptions = 0;
   #idle: PromiseWithResolvers<void> | null = null;
-  /** Resolves when a large message may be parsed. The client's later messages wait for it, to keep their order. */
+  /** Resolves when a large message may be parsed. Later messages of the client wait for this promise, in order. */
   #turn: Promise<void> | null = null;
 
   constructor(socket: ClientSocket, clientAddress: string, options: ConnectionOptions) {
@@ -170,7 +170,7 @@ export class SocketConnection implements SocketHandler, OperationConnection {
   }
 
   /**
-   * @param sent the payload. For a large message, the bytes of the whole message: they are parsed when the operation
+   * @param sent the payload; for a large message, the bytes of the whole message, which are parsed when the operation
    *   may start
    */
   async #begin(id: string, sent: SubscribePayload | Buffer): Promise<void> {
@@ -199,7 +199,7 @@ export class SocketConnection implements SocketHandler, OperationConnection {
       if (operation.isWanted) operation.end(formatter.formatErrors(error));
     } finally {
       this.#working -= 1;
-      // `#idle` resolves after this turn of the event loop, so that the result is sent before the socket is closed.
+      // `setImmediate` delays the resolution, so that the result is sent before the socket is closed.
       if (this.#working === 0 && this.#idle) setImmediate(this.#idle.resolve);
     }
   }
@@ -214,7 +214,7 @@ export class SocketConnection implements SocketHandler, OperationConnection {
     const bytes = isLarge ? sent.length : 2 * (sent.query?.length ?? 0);
     using place = isLarge ? await largeRequests.enter(describeRequester(), bytes) : undefined;
     if (!operation.isWanted) return;
-    // The turn comes last. Otherwise all that wait for a place would run in one turn, as one place passes to the next.
+    // The turn comes last. A freed place passes on at once, so waiting operations would otherwise share one turn.
     await turns.enter(bytes, describeRequester);
     if (!operation.isWanted) return;
     const payload = isLarge ? readSubscribePayload(sent, operation.id) : sent;

@@ -72,7 +72,7 @@ const text = fc.oneof(
   fc.string({ unit: 'binary' }),
   fc.json(),
 );
-/** Generates a message as text, binary or fragments, or an arbitrary frame. */
+/** Generates frames: a message as text frame, binary frame or fragments, or else an arbitrary frame. */
 const frames = fc.oneof(
   { weight: 10, arbitrary: text.map((each) => [textFrame(each)]) },
   { weight: 2, arbitrary: text.map((each) => [{ ...textFrame(each), opcode: 2 }]) },

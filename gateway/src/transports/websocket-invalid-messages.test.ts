@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { messagesOfQuery, startSocketServer } from '../testing/servers/socket-server.ts';
 
-// The cases are those of the server tests of graphql-ws.
+// The test cases follow the server tests of graphql-ws.
 // https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
 
 describe('invalid message: closes its socket, and no other', () => {

@@ -59,7 +59,7 @@ describe('websocket', () => {
     });
     const { token } = await gateway.signIn();
     const sockets: WebSocket[] = [];
-    /** Resolves with the acknowledgement, or the reason of the close. */
+    /** Resolves with the acknowledgement, or with the close code and reason. */
     const open = (address: string, authorization?: string) => {
       const socket = new WebSocket(gateway.socketUrl, 'graphql-transport-ws', {
         headers: { 'x-forwarded-for': address },
@@ -110,7 +110,7 @@ describe('websocket', () => {
     const cursors = [(await first).value];
     while (cursors.length < count) cursors.push((await reader.next()).value);
     expect(cursors.at(-1)).toEqual({ data: { moved: { cursor: encodeCursor(`m${count - 1}`) } } });
-    // The stalled socket is terminated, because it would not read a close frame.
+    // The stalled client would not read a close frame, so the gateway terminates the socket.
     await gateway.untilSubscribed(1);
     stalled.resume();
     expect([1006, 1013]).toContain(await closed);
@@ -145,8 +145,8 @@ describe('websocket operations', () => {
       payload: [{ extensions: { code: 'RATE_LIMITED' } }],
     });
     touched.release();
-    // After the client completes an operation, its work ends with a delay, and counts until then. So the client retries
-    // until an operation succeeds.
+    // After the client completes an operation, the operation's work runs on for a short time, and counts against the
+    // limit. So the client retries until an operation succeeds.
     for (let type = 'error'; type !== 'next'; ) {
       const id = `after ${client.messages.length}`;
       client.subscribe(id, '{ hello }');

@@ -1,6 +1,9 @@
 import { type Message, MessageType, type PingMessage, type SubscribePayload, validateMessage } from 'graphql-ws';
 
-/** Parses a client's message. If it does not follow the protocol, returns an error whose text the client may see. */
+/**
+ * Parses a client's message. Returns an error if the message does not follow the protocol. The client may see the
+ * error's text.
+ */
 export function readMessage(data: Buffer): Message | Error {
   const value = parseJson(String(data));
   if (value === undefined) return new Error('The message is not JSON');
@@ -37,7 +40,7 @@ export function readSubscribePayload(data: Buffer, id: string): SubscribePayload
 
 export const acknowledgement = JSON.stringify({ type: MessageType.ConnectionAck });
 
-/** Formats the answer to a ping with this payload. */
+/** Formats the pong that answers a ping, with the payload of the ping. */
 export function formatPong(payload: PingMessage['payload']): string {
   return JSON.stringify({ type: MessageType.Pong, ...(payload && { payload }) });
 }
@@ -52,8 +55,8 @@ function parseJson(text: string): unknown {
 }
 
 /**
- * Reads the value of the key `authorization`, in upper or lower case, from the payload of `connection_init`. Null if
- * there is no such key.
+ * Reads the value of the key `authorization`, in upper or lower case, from the payload of `connection_init`. Null
+ * without this key.
  */
 export function readAuthorization(parameters: Readonly<Record<string, unknown>> | undefined): string | null {
   for (const [name, value] of Object.entries(parameters ?? {})) {

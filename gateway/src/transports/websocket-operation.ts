@@ -45,8 +45,8 @@ export class SocketOperation implements Subscriber {
   }
 
   /**
-   * Aborts when the client completes the operation or disconnects. Must not be read once the subscription is live: the
-   * controller is released then, and the getter throws.
+   * Aborts when the client completes the operation or disconnects. The getter throws once the subscription is live,
+   * because the controller has then been released.
    */
   get signal(): AbortSignal {
     if (!this.#controller) throw new Error('a live subscription has no signal of its own');
@@ -94,7 +94,7 @@ export class SocketOperation implements Subscriber {
 }
 
 /**
- * Creates a request id, which is kept as long as the subscription. `randomUUID` concatenates its string of many parts,
- * and such a string takes more memory.
+ * Creates a request id, which is kept as long as the subscription. A string from `randomUUID` would take more memory,
+ * because it is concatenated from many parts.
  */
 export const newRequestId = () => randomBytes(16).toString('hex');

@@ -21,8 +21,8 @@ describe('websocket operations', () => {
   });
 
   it('complete after a result larger than the buffer limit', async () => {
-    // Regression: the buffered result exceeded the limit when `complete` followed, and the socket was closed with
-    // TOO_SLOW.
+    // Regression: a large result filled the buffer beyond its limit. When `complete` followed, the socket was closed
+    // with TOO_SLOW.
     await using gateway = await startTestGateway({ environment: { MAX_BUFFERED_BYTES: '16384' } });
     const place = 'x'.repeat(8_000_000);
     gateway.world.stored = [move('m1', { place })];

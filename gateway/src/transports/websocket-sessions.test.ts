@@ -86,7 +86,8 @@ describe('websocket', () => {
     holds = true;
     const requested = ask(client, { query: '{ hello }' });
     await touched.reached;
-    // At this point `touch` has already read the session from the store. It returns only after the session has ended.
+    // At this point `touch` has already read the session from the store. `touch` returns only after the session has
+    // ended.
     await gateway.engines.keyValue.delete(sessionKey(sid));
     await gateway.endSession({ sid });
     expect(await closed).toMatchObject({ code: 4403 });
@@ -121,7 +122,7 @@ describe('websocket', () => {
 
 describe('websocket operations', () => {
   it('are answered before the socket closes at the end of the session', async () => {
-    // Regression: `signOut` ended the session and its socket before its result was sent.
+    // Regression: `signOut` ended the session and the socket before the client got the result of `signOut`.
     const names = createHold();
     await using gateway = await startTestGateway();
     gateway.world.onName = names.wait;

@@ -6,7 +6,7 @@ import { messagesOfQuery, startSocketServer } from '../testing/servers/socket-se
 
 const long = '#'.repeat(10_000);
 
-/** Starts a server whose turns of the event loop the test holds back. */
+/** Starts a server. The test decides when operations get a turn of the event loop. */
 async function startHolding() {
   const turns = createLoopTurns();
   const hold = createHold();
@@ -39,7 +39,8 @@ describe('large messages', () => {
     expect(await client.next()).toEqual({ type: 'pong', payload: { number: 2 } });
   });
 
-  // Regression: all operations of one address that waited for a place ran in one turn of the event loop.
+  // Regression: operations of one address waited for a place in `LargeRequests`, and then all ran in one turn of the
+  // event loop.
   it('get a turn only when they have a place', async () => {
     await using server = await startHolding();
     await using clients = new AsyncDisposableStack();
@@ -47,7 +48,7 @@ describe('large messages', () => {
     for (const client of all)
       client.send(`{"id":"1","type":"subscribe","payload":{"query":"query","extensions":{"x":"${long}"}}}`);
     await waitFor(() => server.entered() >= 4, { everyMs: 1 });
-    // These round trips take longer than the arrival of all messages.
+    // After these round trips, the server has received all messages.
     await using other = await server.connectReady();
     for (let round = 0; round < 20; round += 1) await other.rest();
     expect(server.entered()).toBe(4);

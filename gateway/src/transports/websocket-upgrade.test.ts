@@ -131,8 +131,8 @@ describe('websocket', () => {
   });
 
   it('leaves requests that offer another protocol to HTTP', async () => {
-    // Regression: clients that offer an upgrade to HTTP/2 got 404 for each request, or 405 at /graphql. Java's client
-    // offers it without TLS.
+    // Regression: clients that offer an upgrade to HTTP/2 got 404 for each request, or 405 at /graphql. Java's HTTP
+    // client offers this upgrade if the URL has no TLS.
     await using gateway = await startTestGateway();
     const offer = { connection: 'Upgrade, HTTP2-Settings', upgrade: 'h2c', 'http2-settings': 'AAMAAABk' };
     const call = request(gateway.graphqlUrl, {

@@ -20,7 +20,7 @@ export interface WebSocketOptions extends Omit<ConnectionOptions, 'formatter' | 
   sendLimits: SendLimits;
   /** Largest message in bytes; a larger one closes the socket with 1009. Default: 64 kB. */
   maxMessageBytes?: number;
-  /** Counts HTTP connections. A connection is released from this count when it becomes a WebSocket. */
+  /** Counts HTTP connections. A connection that becomes a WebSocket no longer counts. */
   httpConnections: Pick<HttpConnections, 'release'>;
   /** Interval of pings. A socket that has not answered by the next ping is terminated. Default: 12 s. */
   keepAliveMs?: number;
@@ -56,8 +56,8 @@ export function attachWebSocket(options: WebSocketOptions): AsyncDisposable {
   const keepAlive = createKeepAlive(sockets.clients, keepAliveMs);
   const shared: ConnectionOptions = { ...options, connectionInitTimeoutMs, formatter: createResultFormatter(log) };
 
-  // The client causes these errors, for example with a frame over the size limit. `ws` then closes the socket with the
-  // matching close code.
+  // The client causes the errors of a socket, for example by a frame over the size limit. `ws` closes the socket with
+  // the matching close code.
   const onError = (error: Error) => log.debug({ error }, 'a socket failed');
   // The upgrade request is not kept, because its headers would take a large part of a connection's memory.
   const onConnection = (socket: ClientSocket, request: IncomingMessage) => {

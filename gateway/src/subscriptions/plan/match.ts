@@ -24,7 +24,10 @@ export function matchesSubscriber(planned: TopicSubscription, claimValue: string
   );
 }
 
-/** Converts a value to text; null if that throws, as for `{"toString": 1}` in a message of a foreign producer. */
+/**
+ * Converts a value to text. Returns null if the conversion throws, as for `{"toString": 1}` in a message of a foreign
+ * producer.
+ */
 function textOf(value: unknown): string | null {
   try {
     return String(value);

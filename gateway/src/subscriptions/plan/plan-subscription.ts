@@ -22,15 +22,15 @@ export interface PlannedSubscription {
   /** The root field's arguments, coerced. */
   arguments: Record<string, unknown>;
   /**
-   * The arguments that the client has set, except `after`. For each one, the message's field of the same name must have
-   * the argument's value.
+   * The arguments that the client has set, except `after`. A message must have the same values in its fields of the
+   * same names.
    */
   compared: readonly [name: string, value: unknown][];
   /** The plan's primary fetch. The event replaces its response. */
   primary: { document: DocumentNode; subgraph: string; field: FieldNode };
   /**
-   * Whether the event alone answers the operation: the plan has no other fetches, and no hidden or unreachable fields.
-   * If so, the client's document is executed on the event.
+   * True if the plan has only the primary fetch, and no hidden or unreachable fields. The event then answers the whole
+   * operation: the client's document is executed on the event.
    */
   isAnsweredByEvent: boolean;
 }
@@ -40,14 +40,14 @@ export interface TopicSubscription extends PlannedSubscription {
   topicField: TopicField;
 }
 
-/** A subscription whose events come from its subgraph. */
+/** A subscription whose events come from a subgraph. */
 export interface UpstreamSubscription extends PlannedSubscription {
   topicField: null;
 }
 
 /**
- * Plans a subscription. Apollo's planner returns a Subscription node: a primary fetch, whose response each event
- * replaces, and the other fetches.
+ * Plans a subscription. Apollo's planner returns a Subscription node: a primary fetch, and further fetches. Each event
+ * replaces the response of the primary fetch.
  *
  * @param operation a validated subscription with coerced variables
  * @throws CodedError UNAUTHORIZED_FIELD_OR_TYPE, FIELD_UNREACHABLE; BAD_USER_INPUT if `@skip` or `@include` excludes

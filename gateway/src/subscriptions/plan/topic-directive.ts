@@ -41,7 +41,7 @@ export interface ReplayField {
 /**
  * Reads the Subscription fields with `@topic`.
  *
- * @throws Error if a field can't be served as its `@topic` says; the message names the field
+ * @throws Error if a field's `@topic` is invalid; the message names the field
  */
 export function readTopicFields(schema: GraphQLSchema): Map<string, TopicField> {
   const directive = schema.getDirective('topic');

@@ -54,20 +54,21 @@ const readAgainAfterMs = 1_000;
  * Opens the catch-up of one subscriber. The catch-up sends the events after a cursor, without gaps or duplicates, in
  * four phases:
  *
- * 1. STORED sends stored pages. The store is the connection named by `@topic(replay:)`. With each page it reports
- *    positions: it had consumed the topic up to them before it read the rows.
+ * 1. STORED sends stored pages. The store is the Query field named by `@topic(replay:)`. Each page has positions: the
+ *    store consumed the topic up to these positions before it read the page's rows.
  * 2. SCAN reads the topic after those positions, until the recent messages in memory include everything that follows.
  *    If retention has removed messages after those positions, the store is read again (STORED).
- * 3. RECENT sends the recent messages. Before RECENT starts, the reader of the recent messages reaches the topic's end.
- *    So messages that arrive later are newer than all stored rows. If unsent messages were evicted from memory, SCAN
- *    follows again.
+ * 3. RECENT sends the recent messages. Before RECENT, the recent messages catch up with the topic's end. So a message
+ *    that arrives later is not among the stored rows. If memory evicts a message that RECENT has not sent yet, SCAN
+ *    continues.
  * 4. LIVE follows when no message is left.
  *
- * The store may consume messages out of order, so it may have rows of messages after its positions. STORED has sent
- * these rows. So SCAN and RECENT skip their messages (`stored`), until a slice reaches the topic's end.
+ * The store may consume messages out of order. So the store may have rows of messages after its positions. STORED has
+ * sent these rows, so SCAN and RECENT skip the messages of these rows (`stored`). Once a slice has reached the topic's
+ * end, all later messages are new, and nothing is skipped.
  *
- * If the store does not know the cursor, it may not have consumed the cursor's message yet. Then the topic is searched
- * for that message.
+ * If the store does not know the cursor, the store may not have consumed the cursor's message yet. Then the topic is
+ * searched for that message.
  *
  * @throws the error of reading the first page, such as CURSOR_INVALID; later failures are retried with backoff
  */
@@ -80,8 +81,8 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
       nullIfUnknownCursor(error);
       const slice = await findUnstored(options);
       if (slice) return { name: 'SCAN', positions: {}, stored: null, slice };
-      // The topic does not have the cursor's message. Either the store has consumed the message in the meantime, or it
-      // never existed. In the latter case this read throws CURSOR_INVALID.
+      // The topic does not have the cursor's message. Either the store has consumed the message in the meantime, or the
+      // message never existed. If the message never existed, this read throws CURSOR_INVALID.
       return { name: 'STORED', page: await readStoredPage(after) };
     }
   };
@@ -90,8 +91,8 @@ export async function openCatchUp(options: CatchUpOptions): Promise<CatchUp> {
 }
 
 /**
- * One subscriber's run through the phases. It is a class, because there is one per resuming subscriber, and a class
- * instance takes less memory than closures.
+ * One subscriber's run through the phases. Each resuming subscriber has one run, and a class instance takes less memory
+ * than closures.
  */
 class CatchUpRun {
   readonly #options: CatchUpOptions;

@@ -30,21 +30,21 @@ export async function findUnstored(options: ResumeOptions): Promise<Slice | null
   const { match } = planned().topicField;
   const id = decodeCursor(after)?.id;
   const { storedThrough } = await readStoredPage(encodeCursor(null), 1);
-  // The client may have received the cursor from another gateway, which has read more of the topic. So this gateway
-  // first reads to the topic's end.
+  // Another gateway may have sent the cursor's message before this gateway has read the message. So this gateway first
+  // reads to the topic's end.
   await recent.caughtUp();
   const inRecent = await findAfter(id, {}, async (from) => recent.after(from, match, claimValue));
   if (inRecent) return inRecent;
   const from = recent.toCurrentTopic(storedThrough);
-  // The recent messages were searched above. If they include everything after these positions, a scan would not find
-  // the cursor either. Without this check, clients could cause scans with invented cursors.
+  // The cursor's message is not among the recent messages. If the recent messages include everything after `from`, a
+  // scan would not find that message either. Without this check, clients could cause scans with invented cursors.
   if (recent.hasAllAfter(from)) return null;
   return findAfter(id, from, (positions) => scan.read(positions, match, claimValue));
 }
 
 /**
- * Reads slices until one contains the message with this id, and returns the messages after that message. Null if no
- * slice contains it.
+ * Reads slices until one contains the message with this id, and returns the messages after that message. Returns null
+ * if no slice contains the message.
  */
 async function findAfter(
   id: string | null | undefined,

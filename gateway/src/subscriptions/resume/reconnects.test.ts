@@ -8,7 +8,7 @@ import type { Move } from '../../testing/supergraphs/parcel-supergraph.ts';
 
 const events = 1_000;
 const gatewayCount = 3;
-/** Each time the client has received this many events, a random gateway is replaced by a new gateway. */
+/** Number of events after which a random gateway is replaced by a new gateway. */
 const gatewayLives = 100;
 
 /** Creates a deterministic sequence of pseudo-random numbers. */

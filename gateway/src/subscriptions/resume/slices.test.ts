@@ -56,8 +56,8 @@ describe('resume of more than a slice', () => {
     const { gateway, ann } = await start(environment);
     await using _gateway = gateway;
     gateway.world.stored = [0, 1, 2, 3, 4].map(largeMove);
-    // Catch-up remembers the ids of only the last two stored pages. With one event per page, it must recognise the
-    // earlier rows in another way.
+    // Catch-up remembers only the ids of the last two stored pages. With one event per page, catch-up must recognise
+    // the earlier rows without their ids.
     gateway.world.pageSize = 1;
     const read = resume(ann, 'm0');
     expect(await read(count - 1)).toEqual(all.slice(1));

@@ -11,7 +11,7 @@ describe('resume', () => {
     const { subscribe, publish, world, positionOf } = ctx;
     const [a, b, c, d, e] = [moveTo('a'), moveTo('b'), moveTo('c'), moveTo('d'), moveTo('e')];
     await publish(a, b, c, d);
-    // The store reports that it has consumed the topic through b, but its rows already include c.
+    // The store already has the row of `c`, but reports positions only up to `b`.
     world.stored = [a, b, c];
     world.storedThrough = await positionOf(b);
     world.pageSize = 1;
@@ -35,8 +35,8 @@ describe('resume', () => {
     const { subscribe, publish, world } = ctx;
     const moves = ['a', 'b', 'c', 'd'].map((place) => moveTo(place));
     await publish(...moves);
-    // A store that handles messages out of order reports the position before its oldest unfinished message. Here this
-    // position is 0, although later messages are already stored.
+    // A store that handles messages out of order reports the position before its oldest unfinished message. In this
+    // test the position is 0, although the store already has messages after it.
     world.stored = moves.slice(0, 3);
     world.storedThrough = 0;
     world.pageSize = 1;

@@ -7,14 +7,15 @@ async function isStored(readStoredPage: ReadStoredPage, id: string): Promise<boo
   return (await readStoredPage(encodeCursor(id), 1).catch(nullIfUnknownCursor)) !== null;
 }
 
-/** Whether the message is stored at or before the cursor: the store has it, but not among the rows after the cursor. */
+/** True if the store has the message, and the message is not among the rows after the cursor. */
 export async function isStoredAtOrBefore(
   readStoredPage: ReadStoredPage,
   id: string,
   cursor: string | null,
 ): Promise<boolean> {
   if (!(await isStored(readStoredPage, id))) return false;
-  // The rows after the cursor are read second. So they include a row that is stored between the two reads.
+  // The rows after the cursor are read after `isStored`. So a row that is stored between the two reads is among these
+  // rows.
   for (let after = cursor; after !== null; ) {
     const page = await readStoredPage(after).catch(nullIfUnknownCursor);
     if (page?.edges.some((edge) => edge.id === id)) return false;

@@ -60,8 +60,8 @@ describe('resume: a stored page', () => {
     ['SERVICE_UNAVAILABLE', { retryable: true }],
     ['BAD_USER_INPUT', { argument: 'parcel' }],
   ])('with a public error passes it on: %s', async (code, more) => {
-    // For an unknown cursor, the gateway reads two more pages. The first has the positions after which it searches the
-    // topic. The second is a retry with the cursor.
+    // For an unknown cursor, the gateway reads three pages. The second page has the positions after which the gateway
+    // searches the topic. The third read is a retry with the cursor.
     const answer = { data: null, errors: [{ message: 'no', extensions: { code, ...more } }] };
     const first = { data: { moves: { edges: [], pageInfo, storedThrough: [] } } };
     if (code === 'CURSOR_INVALID')

@@ -27,8 +27,8 @@ const message = 'What is stored can not be read at the moment; subscribe again w
  * Converts a subgraph's error for a stored page. A public error about the client's request is returned unchanged. Any
  * other error is replaced by a retryable error, so that the client keeps its valid cursor.
  *
- * @param sent the client's arguments. An error BAD_USER_INPUT is about the client's request only if its `argument` is
- *   one of them
+ * @param sent the client's arguments. BAD_USER_INPUT is about the client's request only if the error's `argument` is in
+ *   `sent`
  */
 export function unreadablePage(error: SubgraphError, sent: Readonly<Record<string, unknown>>): Error {
   const { code, argument } = error.extensions ?? {};
@@ -39,7 +39,7 @@ export function unreadablePage(error: SubgraphError, sent: Readonly<Record<strin
   return new CodedError<PublicErrorCode>('SUBGRAPH_UNAVAILABLE', message, { retryable: true, cause: own });
 }
 
-/** Creates the error for a stored page that does not match the connection's type. */
+/** Creates the error for an invalid stored page, such as a page without edges. */
 export function invalidPage(cause: unknown): CodedError {
   return new CodedError<PublicErrorCode>('SUBGRAPH_INVALID_RESPONSE', message, { retryable: true, cause });
 }

@@ -14,7 +14,10 @@ import { invalidPage, unreadablePage } from './stored-page-errors.ts';
 export interface StoredPage {
   /** The subscription's plan at the time when the rows were read. A reload may have replaced the plan since. */
   planned: TopicSubscription;
-  /** For each partition, the position up to which the store had consumed the topic before it read the rows. */
+  /**
+   * For each partition, the position up to which the store had consumed the topic. The store determines the positions
+   * before it reads the rows.
+   */
   storedThrough: Positions;
   edges: StoredEdge[];
   hasNextPage: boolean;
@@ -52,8 +55,8 @@ export interface StoredPageReaderOptions {
 }
 
 /**
- * Creates the function that reads stored pages from the connection named by `@topic(replay:)`, with the subscriber's
- * identity. From each edge's node, the query selects the fields that the plan's primary fetch selects.
+ * Creates the function that reads stored pages, with the subscriber's identity. The pages come from the Query field
+ * named by `@topic(replay:)`. The query selects the same fields of each node as the plan's primary fetch.
  */
 export function createStoredPageReader({
   planned,
@@ -104,8 +107,8 @@ function asFailedResponse(error: unknown): SubgraphResponse {
 }
 
 /**
- * Reads the page from a response. Throws if the page does not match the connection's type, or if it announces another
- * page without a new end cursor.
+ * Reads the page from a response. Throws if the page is invalid, or if more pages follow but the cursor does not
+ * advance.
  */
 function readConnection(connection: Connection, planned: TopicSubscription, after: string): StoredPage {
   const { topicField } = planned;

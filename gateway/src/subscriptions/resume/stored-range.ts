@@ -1,7 +1,10 @@
 import { decodeCursor } from '@voucher-gateway/schema/cursor';
 import { idOf, type TopicMessage } from '../topic/message.ts';
 
-/** Recognises topic messages that the store has at or before a cursor. They were already sent as stored events. */
+/**
+ * Recognises topic messages that were already sent as stored events: messages that the store has at or before the
+ * cursor.
+ */
 export class StoredRange {
   readonly #cursor: string;
   readonly #isStored: (id: string, cursor: string) => Promise<boolean>;
@@ -18,8 +21,9 @@ export class StoredRange {
   }
 
   /**
-   * Returns the messages after the cursor. The store's rows have the same order as the messages of a partition. So in
-   * each partition, only the messages up to the first one after the cursor are looked up in the store.
+   * Returns those of the messages that are after the cursor. The store's rows have the same order as the messages of a
+   * partition. Once a message of a partition is after the cursor, all later messages of the partition are too. These
+   * later messages are not looked up in the store.
    */
   async skipStored(messages: readonly TopicMessage[]): Promise<readonly TopicMessage[]> {
     const cursorId = decodeCursor(this.#cursor)?.id ?? null;

@@ -74,7 +74,7 @@ describe('resume', () => {
     const customers = Array.from({ length: 50 }, (_, index) => `customer ${index}`);
     const moves = customers.flatMap((customer) => ['Hue', 'Vinh', 'Hanoi'].map((place) => moveTo(place, { customer })));
     await publish(...moves);
-    // The store has the first message of each user, but its position is still 0.
+    // The store has each user's first message, but still reports the position 0.
     world.stored = moves.filter(({ place }) => place === 'Hue');
     const before = tails();
     const feeds = await Promise.all(

@@ -1,6 +1,6 @@
 /**
- * Settles as the work does, or rejects with the signal's reason if the signal aborts first. After an abort the work
- * continues, but the waiting caller can be garbage-collected.
+ * Resolves or rejects like `work`. If the signal aborts first, rejects with the signal's reason. The work then
+ * continues, but no longer keeps the waiting caller in memory.
  */
 export function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {

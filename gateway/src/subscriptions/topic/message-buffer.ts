@@ -8,8 +8,7 @@ export interface MessageBounds {
 
 /**
  * A bounded buffer of a topic's last messages, indexed by field value. Adding a message takes constant time. The time
- * of a look-up depends only on the number of messages that it finds, because thousands of clients may resume at the
- * same time.
+ * of a look-up depends only on the number of found messages, so that thousands of clients can resume at the same time.
  */
 export class MessageBuffer {
   readonly #bounds: MessageBounds;

@@ -12,8 +12,8 @@ export function anyTopic(name: string): Topic<Value> {
 }
 
 /**
- * A part of a topic for one subscriber: all messages with the value of its claim, up to the positions `through`, in
- * order.
+ * A part of a topic for one subscriber: all messages with the value of the subscriber's claim, up to the positions
+ * `through`, in order.
  */
 export interface Slice {
   messages: TopicMessage[];
@@ -33,7 +33,7 @@ export function mapPartitions<From, To>(
 }
 
 /**
- * Returns the message's id, which cursors contain and by which duplicates are found. Null if the message has no id, or
+ * Returns the message's id. Cursors contain the id, and duplicates have the same id. Null if the message has no id, or
  * an id that a cursor can't contain: a foreign producer may write any text.
  */
 export function idOf({ value: { id } }: TopicMessage): string | null {

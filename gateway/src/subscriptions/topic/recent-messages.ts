@@ -8,8 +8,8 @@ import { cutSlice } from './slice.ts';
  * The last messages of a topic, in memory, and the listeners for new messages. There is one tail (a reader of the
  * topic) per topic and process.
  *
- * Listeners are indexed by field and value, so that the time per message depends only on the number of listeners that
- * get it. A message is dropped as a duplicate if the buffer has a message with the same `id`.
+ * Listeners are indexed by field and value. So a message takes time only for the listeners that get the message. A
+ * message is dropped as a duplicate if the buffer has a message with the same `id`.
  */
 export interface RecentMessages extends AsyncDisposable {
   /** Whether all messages after these positions are in memory. */
@@ -19,8 +19,9 @@ export interface RecentMessages extends AsyncDisposable {
   /** Resolves once the tail has read everything that was in the topic at the time of the call. */
   caughtUp(): Promise<void>;
   /**
-   * Maps the store's positions to the current topic. A position past the end of its partition is from a deleted topic
-   * of the same name, and is replaced by the partition's beginning. Call it after `caughtUp`.
+   * Makes the store's positions valid for the current topic. A position past the end of its partition is from a deleted
+   * topic of the same name. Such a position is replaced by the partition's beginning. Call this method after
+   * `caughtUp`.
    */
   toCurrentTopic(positions: Positions): Positions;
   /** Whether the message with this id is in memory. */
@@ -28,7 +29,7 @@ export interface RecentMessages extends AsyncDisposable {
   /**
    * Passes the listener each new message whose `match` field equals `claimValue`, until the returned value is disposed.
    *
-   * @throws CodedError TOPIC_RECREATED (retryable) if the topic was recreated, because the tail has then ended
+   * @throws CodedError TOPIC_RECREATED (retryable) if the topic was recreated, which has ended the tail
    */
   listen(match: string, claimValue: string, listener: TopicListener): Disposable;
 }
@@ -42,7 +43,10 @@ export interface TopicListener {
 export interface RecentMessagesOptions {
   topics: Topics;
   topic: string;
-  /** The message fields named by `@topic(match:)`: listeners get the messages with one value of such a field. */
+  /**
+   * The message fields named by `@topic(match:)`. Each listener chooses one of these fields and one value, and gets the
+   * messages with this value.
+   */
   matches: ReadonlySet<string>;
   bounds: MessageBounds;
   log: Log;

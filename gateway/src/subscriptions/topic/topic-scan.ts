@@ -26,7 +26,7 @@ class Reader {
   readonly match: string;
   readonly claimValue: string;
   readonly messages: TopicMessage[] = [];
-  /** The positions up to which the reader's slice has all messages, once the slice is full; null while it has room. */
+  /** If the slice is full, the positions up to which the slice has all messages. Null if the slice still has room. */
   stoppedAt: Positions | null = null;
   #bytes = 0;
 
@@ -49,7 +49,9 @@ class Reader {
     return bytes;
   }
 
-  /** @param seen the positions up to which the scan has read. They may still be before `from` */
+  /**
+   * @param seen the positions up to which the scan has read; a position may be before `from`, where the reader starts
+   */
   stop(seen: Positions): void {
     const { from } = this;
     this.stoppedAt ??= {
@@ -98,8 +100,8 @@ export function createTopicScan({ topics, topic, maxBytes }: TopicScanOptions): 
 }
 
 /**
- * Creates the function that passes messages to their readers, until the slices of all readers have reached `maxBytes`
- * in total.
+ * Creates the function that adds each message to the slices of the readers that want the message. The function stops
+ * adding when all slices together have exceeded `maxBytes`.
  */
 function createCollector(readers: readonly Reader[], maxBytes: number) {
   const index = [...Map.groupBy(readers, ({ match }) => match)].map(([match, ofMatch]) => ({
@@ -116,8 +118,8 @@ function createCollector(readers: readonly Reader[], maxBytes: number) {
 }
 
 /**
- * Returns the earliest position per partition. A partition that is missing in any reader's `from` is read from its
- * beginning.
+ * Returns the earliest position per partition. If a reader has no position for a partition, the partition is read from
+ * its beginning.
  */
 function earliest(readers: readonly Reader[]): Positions {
   const [first, ...others] = readers.map(({ from }) => from);
