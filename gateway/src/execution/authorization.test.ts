@@ -137,8 +137,8 @@ describe('authorization: scopes and policies', () => {
 });
 
 /**
- * Returns the supergraph as `@apollo/composition` built it before version 2.12: it did not copy the directives of object
- * types to their interfaces.
+ * Removes `@authenticated` from the interface `Node`. Before version 2.12, `@apollo/composition` did not copy the
+ * directives of object types to interfaces.
  */
 const withoutOnInterface = (sdl: string) => sdl.replace(/(interface Node[^{]*?)\s*@authenticated/, '$1');
 

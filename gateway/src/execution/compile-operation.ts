@@ -35,11 +35,15 @@ export interface CompileOptions {
   schema: GraphQLSchema;
   /** The schema of the supergraph, with the types and directives that clients do not see. */
   supergraph: GraphQLSchema;
-  /** Number of fields whose compiled form is kept in memory. Fields beyond it are compiled again for each execution. */
+  /**
+   * Maximum number of fields whose compiled form is kept in memory. Any further field is compiled for each execution.
+   */
   maxFields: number;
   /** The client's aliases that the plan replaces, with their replacements. Default: none. */
   renamedKeys?: Plan['renamedKeys'];
-  /** Fields that are null in the response, even if the plan fetches them. Default: none. */
+  /**
+   * Fields that the client may not see. The response has null for them, even if the plan fetches them. Default: none.
+   */
   hiddenFields?: Plan['hiddenFields'];
   /** Errors that every response has, because the plan can't fetch some fields. Default: none. */
   planErrors?: Plan['errors'];
@@ -54,18 +58,18 @@ export interface CompileOptions {
 export interface CompiledOperation {
   /**
    * Executes the plan. The failure of a subgraph becomes an error in the result. With `@defer`, the result has the data
-   * that is not deferred, and its `deferred` yields the rest.
+   * that is not deferred. `JsonResult.deferred` yields the deferred parts.
    *
-   * @param data data that need not be fetched, such as an event; the fetched data is merged into it
-   * @throws CodedError OPERATION_TOO_COMPLEX for a response over the limit; RangeError for a response that is nested
+   * @param data initial data, such as an event; the fetched data is merged into `data`
+   * @throws CodedError OPERATION_TOO_COMPLEX if the response exceeds the limit; RangeError if the response is nested
    *   too deeply
    */
   execute(options: RunOptions, data?: Data): Promise<JsonResult>;
 }
 
 /**
- * An operation with at most this many requests for deferred parts sends them as soon as their representations are
- * known. Their responses are in memory until the primary part is written, so more requests are sent only after it.
+ * Maximum number of requests for deferred parts that are sent before the primary part is written. Their responses stay
+ * in memory until then. An operation with more of these requests sends all of them after the primary part.
  */
 const maxEarlyRequests = 10;
 
@@ -124,7 +128,10 @@ export function compileOperation(options: CompileOptions): CompiledOperation {
   /** Starts all requests to subgraphs. Resolves when the requests for data that is not deferred are done. */
   const executeInParts: CompiledOperation['execute'] = async (runOptions, data = {}) => {
     const run = new Run(runOptions, data);
-    /** Whether deferred parts follow. It resolves when the primary part is written, or has failed. */
+    /**
+     * Resolves to true when the primary part is written and deferred parts follow. Resolves to false if none follow, or
+     * on failure.
+     */
     const written = Promise.withResolvers<boolean>();
     const parts = new Map<string, Run>();
     const runOf = (label: string | null) => {
@@ -165,7 +172,10 @@ export function compileOperation(options: CompileOptions): CompiledOperation {
   return { execute: hasDeferred ? executeInParts : execute };
 }
 
-/** Creates the function that returns the names of a deferred fragment; null if the fragment is not deferred. */
+/**
+ * Creates `deferralOf`, which returns the name and the label of a deferred fragment. For any other fragment,
+ * `deferralOf` returns null.
+ */
 function createDeferrals(
   definition: OperationDefinitionNode,
   fragments: CompileOptions['fragments'],
@@ -182,7 +192,10 @@ function asGraphQLError({ code, message, path }: PlanError): GraphQLError {
   return new GraphQLError(message, { path, extensions: { code } });
 }
 
-/** Creates the function that replaces the plan's aliases in an error's path with the client's response keys. */
+/**
+ * Creates a function that corrects the path of an error. The function replaces aliases of the plan with the client's
+ * response keys.
+ */
 function createPathRestorer(renamedKeys: Plan['renamedKeys']): (error: GraphQLError) => GraphQLError {
   if (!renamedKeys) return (error) => error;
   const original = new Map(Object.entries(renamedKeys).map(([key, renamed]) => [renamed, key]));
@@ -208,7 +221,8 @@ interface CompiledStep {
  * Starts each step (a request to a subgraph) as soon as the steps that it depends on are done. Returns one promise per
  * step, which resolves when the step is done.
  *
- * @param partsMayStart if set, the steps of deferred parts wait for it, and are skipped if it resolves to false
+ * @param partsMayStart if set, the steps of deferred parts start after this promise. If the promise resolves to false,
+ *   these steps are skipped
  */
 function startSteps(
   steps: readonly CompiledStep[],

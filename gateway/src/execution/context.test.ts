@@ -65,7 +65,8 @@ describe('executor: arguments from the context', () => {
     expect(await run(text)).toMatchObject({ data });
   });
 
-  // The planner finds no plan. The gateway replaces the planner's error, which clients would see as an internal error.
+  // Apollo's planner finds no plan. The gateway replaces the planner's error. Otherwise clients would see an internal
+  // error.
   it('are an error where the planner does not find them', async () => {
     await expect(run('{ seller { item { price } } }')).rejects.toThrow('unreachable');
   });

@@ -6,7 +6,7 @@ import { createWorld, type World } from '../testing/federated-world/world.ts';
 
 /**
  * The test compares the results of an operation with and without `@defer`. In its worlds every subgraph knows every
- * entity. If only the subgraph of a deferred fragment did not know an entity, the two results would differ.
+ * entity. Otherwise an entity could be unknown in a deferred fragment only, and the two results would differ.
  */
 const worlds = new Map<number, World>();
 const worldOf = (seed: number) => {
@@ -23,8 +23,7 @@ const scenario = fc
     options: { ...writeOperation(worldOf(world).schema, operation, { isDeferring: true }), failOneIn },
   }))
   .filter(({ world, options: { text } }) => {
-    // With more than four `@defer`, the planner takes seconds for some operations, and this test plans without a time
-    // limit.
+    // The test plans without a time limit. With more than four `@defer`, the planner takes seconds for some operations.
     const count = text.split('@defer').length - 1;
     return count >= 1 && count <= 4 && world.validate(parse(text)).length === 0;
   });

@@ -19,7 +19,8 @@ describe('executor: errors with @defer', () => {
     expect(errors).toEqual([]);
     expect(parts).toEqual(
       expect.arrayContaining([
-        // `stock` is non-null. Its error makes the fragment null, but not the object `best`.
+        // `stock` is non-null, so its error makes the data of the whole fragment null. The object `best` keeps its
+        // other fields.
         { path: 'best', data: null, errors: [[undefined, 'CLOSED']] },
         { path: 'best', data: { owner: { name: 'Ann' } } },
       ]),

@@ -31,7 +31,7 @@ async function executeByBoth(world: World, options: ExecutionOptions) {
 const messagesOf = (errors: readonly GraphQLError[]) =>
   errors.map(({ message, extensions }) => `${extensions.code} ${message}`).sort();
 
-/** Expects null at the path of each error, or at an object or list on the way to it. */
+/** Expects null at the path of each error, or at a parent of that path. */
 function expectNullAt({ data, errors, unfit }: Outcome) {
   for (const { path = [] } of [...errors, ...unfit]) {
     let value = data;

@@ -45,8 +45,8 @@ const run = (text: string, options: Partial<TestExecutorOptions> = {}) =>
   createTestExecutor({ subgraphs: { people, names }, respond, ...options }).execute(text);
 
 /**
- * Returns the supergraph as `@apollo/composition` built it before version 2.12: it did not copy the directives of object
- * fields to interfaces.
+ * Removes `@authenticated` from the field `email` of the interface `Party`. Before version 2.12, `@apollo/composition`
+ * did not copy the directives of object fields to interfaces.
  */
 const change = (sdl: string) => sdl.replace(/(interface Party[^{]*\{\s*email: String)\s*@authenticated/, '$1');
 

@@ -57,7 +57,7 @@ describe('executor: the result', () => {
 
   it('lacks only the fields of an unreachable subgraph', async () => {
     await fc.assert(
-      // The second world is left out: there, Apollo's executor takes nullability from the interface, so that its
+      // The second world is left out. In that world Apollo's executor takes nullability from the interface, and its
       // results differ from ours.
       fc.asyncProperty(scenarioOf([worlds[0]]), subgraph, async ({ world, options }, away) => {
         const fault = (name: string, response: object) => {

@@ -78,7 +78,8 @@ const respond = answerBy({
 });
 
 describe('executor: a requirement with arguments', () => {
-  // Apollo's planner merges fields that differ only in their arguments, and loses one.
+  // Apollo's planner merges a client's field and a required field that differ only in their arguments. One of the two
+  // values is lost.
   it.each([
     ['a literal', '{ parcel { road stops(first: 1) { city } } }', {}],
     ['a variable', 'query ($first: Int!) { parcel { road stops(first: $first) { city } } }', { first: 1 }],
@@ -116,8 +117,8 @@ describe('executor: a client’s alias', () => {
     ['a key', '{ parcel { id: title free } }', { id: 'shoes', free: true }],
     ['a requirement', '{ parcel { weight: title post } }', { weight: 'shoes', post: 2 }],
     ['the name of the type', '{ parcel { __typename: title free } }', { __typename: 'shoes', free: true }],
-    // For a requirement with arguments, the gateway adds a field to the planner's schema. Here a client uses that
-    // field's name as an alias.
+    // If a `@requires` passes arguments to a field, the gateway adds a field such as `weight__required0` to the
+    // planner's schema. Here a client uses the name of that added field as an alias.
     ['such a field', '{ parcel { post weight__required0: title } }', { post: 2, weight__required0: 'shoes' }],
     [
       'such a field beside another',
@@ -148,8 +149,8 @@ describe('executor: a client’s variable', () => {
     names: 'scalar Any type Person @key(fields: "id") { id: ID! echo(of: Any): Any }',
   };
 
-  // Regression: a client's variable with such a name was overwritten by the representations. If the client passed it to
-  // a field that returns its argument (`echo`), the response contained the representations.
+  // Regression: the representations overwrote a client's variable with one of these names. A field that returns its
+  // argument (`echo`) then returned the representations.
   it.each(['representations', 'representations_1', 'contextualArgument_1_0', 'contextualArgument_2_10_3', '__proto__'])(
     'may not be $%s, which is reserved',
     async (name) => {
@@ -224,7 +225,7 @@ describe('executor: a field that no subgraph can be asked for', () => {
     data: Object.fromEntries(Object.entries(values).filter(([key]) => query.includes(`${key}{`) || key === 'other')),
   });
 
-  // Apollo's planner returns a plan without the field, and reports no error.
+  // Apollo's planner returns a plan without the field `score`, and reports no error.
   it.each([
     ['{ node { score } other }', { node: null, other: 1 }, ['node']],
     ['{ node { id score } other }', { node: { id: '1', score: null }, other: 1 }, ['node', 'score']],

@@ -14,7 +14,7 @@ const subgraphs = {
 
 type Representation = { __typename: string; id: string };
 
-/** Builds a response: `entity` returns the value for each representation of each `_entities` field. */
+/** Builds the response to a request with `_entities` fields. `entity` returns the entity for one representation. */
 function answerEntities({ query, variables }: SentRequest, entity: (representation: Representation) => object | null) {
   const fields = [...query.matchAll(/(?:(\w+):)?_entities\(representations:\$(\w+)\)/g)];
   return {
@@ -87,8 +87,8 @@ describe('executor: requests', () => {
     const executor = open({ a: item('1'), b: item('1') });
     const { data } = await executor.execute('mutation { a: buy(id: "1") { size } b: buy(id: "1") { size } }');
     const count = executor.sent.filter(({ subgraph }) => subgraph === 'store').length;
-    // If the plan fetches the entity after each mutation, both results are used: the second mutation may have changed
-    // it.
+    // If the plan fetches the entity twice, each mutation has its own result, because the second mutation may change
+    // the entity.
     expect(data).toEqual(count === 1 ? { a: { size: 1 }, b: { size: 1 } } : { a: { size: 1 }, b: { size: 2 } });
   });
 

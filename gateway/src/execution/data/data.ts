@@ -1,6 +1,6 @@
 import type { RequestedKeys } from './requested-keys.ts';
 
-/** An object in a subgraph's response. Clients choose its keys by aliases, even `__proto__`. */
+/** An object in a subgraph's response. Its keys may be aliases that the client chose, even `__proto__`. */
 export type Data = Record<string, unknown>;
 
 export function isData(value: unknown): value is Data {
@@ -42,8 +42,8 @@ export type OnConflict = () => void;
  *
  * @param requested the response keys that the request selected: only these keys may replace earlier data. Default: all
  *   keys
- * @param onConflict called if a value can't be merged with an earlier object or list, which is then kept. If null, the
- *   value replaces the object or list. Default: null
+ * @param onConflict called if a value can't be merged with an earlier object or list. The earlier object or list is
+ *   then kept. Without `onConflict`, the value replaces it. Default: null
  */
 export function mergeData(
   target: Data,
@@ -64,8 +64,8 @@ export function mergeData(
 }
 
 /**
- * Whether all values of the object are scalars or null. Only nested objects and lists must be copied before `data` is
- * merged into several objects, which would otherwise share them.
+ * Whether all values of the object are scalars or null. An object with nested values must be copied before it is merged
+ * into several objects. Otherwise these objects would share the nested values.
  */
 export function isFlat(data: Data): boolean {
   for (const key in data) if (typeof data[key] === 'object' && data[key] !== null) return false;

@@ -14,9 +14,9 @@ export type ResponsePath = (string | number)[];
 const eachEntry = '@';
 
 /**
- * Reads a path of the plan. For each type in the path, the names of its interfaces are added. The reason is
- * `@interfaceObject`: there an entity has the interface's name as `__typename`, until another fetch has returned the
- * object type.
+ * Reads a path of the plan. Each type in the path also matches objects whose `__typename` is one of the type's
+ * interfaces. A subgraph with `@interfaceObject` returns such a `__typename`, because it does not know the object
+ * types.
  */
 export function readPlanPath(schema: GraphQLSchema, path: readonly (string | number)[]): PlanPath {
   const namesOf = (name: string) => {
@@ -71,8 +71,8 @@ export function pathsOfObjects(root: Data, path: PlanPath): Map<Data, ResponsePa
 }
 
 /**
- * Returns the part of a path before its first list. There the failure of a whole fetch is reported: once for the list,
- * and not once per entry.
+ * Returns the part of a path before its first list. If a whole fetch fails, the error is reported at this shorter path.
+ * So there is one error for the list, and not one for each entry.
  */
 export function pathToList(path: PlanPath): ResponsePath {
   const list = path.indexOf(eachEntry);

@@ -16,7 +16,8 @@ export function readRequestedKeys(query: string, rootKey?: string): RequestedKey
       .map((fragment) => [fragment.name.value, fragment]),
   );
   /**
-   * Adds the keys of a selection set and of its fragments, whatever their type conditions. Visits each fragment once.
+   * Adds the keys of a selection set and of its fragments. Type conditions are ignored, and each fragment is visited
+   * once.
    */
   const collect = ({ selections }: SelectionSetNode, keys: Keys, visited: Set<string>): Keys => {
     for (const node of selections) {

@@ -31,9 +31,9 @@ export interface Receiver {
 export class EntityBatch {
   readonly fetch: CompiledEntityFetch;
   readonly #root: Data;
-  /** For each representation, all objects that stand for this entity. */
+  /** For each representation, the objects into which its entity is merged. */
   readonly receivers: Receiver[][] = [];
-  /** Objects whose entity was returned by an earlier fetch of this execution. */
+  /** Entities that an earlier fetch of this execution returned, each with the object that needs the entity. */
   readonly known: { receiver: Receiver; entity: Data }[] = [];
   /** The representations, in the order of `receivers`. */
   readonly #texts: string[] = [];

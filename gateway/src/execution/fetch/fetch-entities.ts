@@ -74,7 +74,7 @@ export function compileEntityFetch(schema: GraphQLSchema, fetch: EntityFetch, { 
       path,
       represent: compileRepresentation(schema, requires, inputRewrites),
       outputRewrites,
-      // With rewrites, the keys of the response differ from the requested keys, so they can't be compared.
+      // Output rewrites rename keys, so the keys of the response can't be compared with the requested keys.
       requested: outputRewrites?.length ? null : requested,
     })),
   };
@@ -96,8 +96,8 @@ function deliver(schema: GraphQLSchema, run: Run, subgraph: string, batch: Entit
       // Entities of a response with errors are not kept for later fetches. A later fetch requests them again, and gets
       // errors with the paths of its own objects.
       if (!errors) batch.share(index, () => (isFlat(entity) ? entity : copyData(entity, run.countCopy)));
-      // The last object gets the entity itself and each other object a copy, because later steps may merge different
-      // data into each.
+      // Later steps may merge different data into each object, so the objects must not share the entity. The last
+      // object gets the entity itself, and each other object gets a copy.
       const last = of.length - 1;
       for (let at = 0; at < last; at += 1) completeByCopy(schema, run, of[at] as Receiver, entity);
       complete(schema, run, of[last] as Receiver, entity);
@@ -122,7 +122,7 @@ function completeByCopy(schema: GraphQLSchema, run: Run, receiver: Receiver, ent
   complete(schema, run, receiver, mayChange ? copyData(entity, run.countCopy) : entity);
 }
 
-/** Merges an entity into its object. The object then shares the entity's nested objects. */
+/** Merges an entity into its object. Nested objects of the entity are not copied. */
 function complete(schema: GraphQLSchema, run: Run, { object, target }: Receiver, entity: Data): void {
   const { __typename: known } = object;
   if (target.outputRewrites) rewriteEntity(schema, known, target.outputRewrites, entity);

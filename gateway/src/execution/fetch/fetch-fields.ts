@@ -12,18 +12,19 @@ import type { Run } from './run.ts';
 const none: readonly SubgraphError[] = [];
 
 /**
- * Compiles a step that fetches root fields, at the operation's root or in a field that returns a root type (`Query`).
+ * Compiles a step that fetches fields of a root type such as `Query`. These fields are at the operation's root, or in a
+ * field that returns the root type.
  */
 export function compileFieldStep(schema: GraphQLSchema, step: Step) {
   const { subgraph, path, outputRewrites, query } = step;
   const writeRequest = compileRequest(step);
-  // With rewrites, the keys of the response differ from the requested keys, so they can't be compared.
+  // Output rewrites rename keys, so the keys of the response can't be compared with the requested keys.
   const requested = outputRewrites?.length ? null : readRequestedKeys(query);
   const parent = pathToList(path);
   const isInList = path.includes('@');
   /**
-   * Converts an error's path below the step's root fields to a path of the response. If the root fields are selected in
-   * objects of a list, all these objects share one response. Then the path ends at the list.
+   * Converts an error's path in the subgraph's response to a path in the client's response. If the step's objects are
+   * in a list, all of them share the error. The path then ends at the list.
    */
   const pathOf = (below: readonly (string | number)[]): ResponsePath => (isInList ? parent : [...parent, ...below]);
 

@@ -18,7 +18,9 @@ import { compileEntityFetch, fetchBatches } from './fetch-entities.ts';
 import { compileRequest, type WriteRequest } from './request-body.ts';
 import type { Run } from './run.ts';
 
-/** Maximum number of cached request texts. There is one text per number of `_entities` fields. */
+/**
+ * Maximum number of cached request texts. Requests with different numbers of `_entities` fields have different texts.
+ */
 const maxKept = 20;
 
 /**
@@ -60,8 +62,8 @@ export function compileContextStep(schema: GraphQLSchema, step: Step, [entity]: 
 }
 
 /**
- * Creates the function that writes an entity fetch with `times` fields `_entities_0`, `_entities_1`, …, each with its
- * own variables.
+ * Creates a function that writes the text of an entity fetch. The text has `times` fields: `_entities_0`, `_entities_1`
+ * and so on. Each of these fields has its own variables.
  */
 function createRepeater(document: DocumentNode, contextual: ReadonlySet<string>): (times: number) => string {
   const { definitions } = document;

@@ -10,9 +10,9 @@ export type Represent = (entity: Data) => string | null;
 type Requires = readonly QueryPlanSelectionNode[];
 
 /**
- * Compiles `requires`, the fields that a fetch needs in its representations. These fields are in inline fragments, each
- * on a type. A representation contains the fields of a fragment if the entity is of that type and has all of these
- * fields.
+ * Compiles `requires`, the fields that a fetch needs in its representations. `requires` consists of inline fragments
+ * with type conditions. A fragment's fields are in the representation if its type matches the entity, and the entity
+ * has all these fields.
  *
  * @param schema the supergraph
  */
@@ -37,7 +37,8 @@ export function compileRepresentation(
 }
 
 /**
- * Compiles the usual case, a single fragment with leaf fields, to a concatenation of texts. Null for any other case.
+ * Compiles the usual case: a single fragment with leaf fields. The compiled function only concatenates texts. Returns
+ * null for any other case.
  */
 function compileFlat(
   schema: GraphQLSchema,
@@ -94,7 +95,7 @@ function representByRules(
   return JSON.stringify(representation);
 }
 
-/** Returns the selected fields of an object; null if one of them is missing. */
+/** Returns the selected fields of an object; null if the object lacks one of the fields. */
 function select(schema: GraphQLSchema, source: Data, selections: Requires): Data | null {
   const selected: Data = {};
   for (const node of selections) {

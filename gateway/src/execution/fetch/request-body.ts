@@ -11,8 +11,8 @@ export type WriteRequest = (
 ) => SubgraphRequest;
 
 /**
- * Serialises the parts of a fetch's request that are equal for all executions. Returns the function that writes the
- * rest.
+ * Serialises the parts of a fetch's request that are equal for all executions. The returned function writes the request
+ * of one execution.
  */
 export function compileRequest({ query, operationName, variables: names }: Step): WriteRequest {
   const name = operationName === undefined ? '' : `"operationName":${JSON.stringify(operationName)},`;

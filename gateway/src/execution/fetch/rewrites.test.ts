@@ -11,7 +11,7 @@ const schema = buildSchema(`
 `);
 
 describe('rewrites', () => {
-  // Apollo's executor omits values that are empty, zero or false.
+  // When Apollo's executor renames a key, it drops values that are empty, zero or false.
   it.each(['a', '', 0, false, null])('rename a key whose value is %j', (value) => {
     const data = { media: [{ __typename: 'Book', title__alias_0: value }] };
     applyRewrites(

@@ -38,7 +38,7 @@ function apply(rewrite: FetchDataRewrite, key: string, value: Data): void {
     return;
   }
   const moved = readOwn(value, key);
-  // A value of null is also moved to its new key, so that the client's field is null and not missing.
+  // Null is moved like any other value. Otherwise the client's field would be missing instead of null.
   if (moved === undefined) return;
   setOwn(value, rewrite.renameKeyTo, moved);
   value[key] = undefined;
@@ -62,7 +62,7 @@ export function rewritePath(
 }
 
 /**
- * Whether an object is of this type. An interface or union also matches the objects of its types.
+ * Whether an object is of this type. If the type is an interface or a union, objects of its object types match too.
  *
  * @param ifUnknown the result for an object without `__typename`
  */

@@ -19,8 +19,8 @@ export interface RunOptions {
 }
 
 /**
- * Limits the copied objects and lists to half the number of bytes that a response may have. The reason is that an
- * object or list takes at least two bytes of the response (`{}`).
+ * Maximum number of copied objects and lists, per byte that the response may have. Each object or list takes at least
+ * two bytes of the response (`{}`).
  */
 const copiesPerByte = 1 / 2;
 
@@ -42,24 +42,25 @@ export class Run {
   readonly onConflict: OnConflict | null;
   hasConflict = false;
   /**
-   * Fetched entities, by `EntityFetch.sharedAs` and then by representation. A later fetch of the same fields uses them.
+   * Fetched entities, which a later fetch of the same fields uses. The keys of the outer map are
+   * `EntityFetch.sharedAs`, and the keys of the inner maps are representations.
    */
   #shared: Map<string, Map<string, Data>> | null = null;
   #copies = 0;
   /**
-   * For a deferred part: the run of the primary part, which holds `#shared` and `#copies` for all parts. For the
-   * primary part: this run itself.
+   * The run of the primary part, or this run if this run is the primary part. All parts use its `#shared` and
+   * `#copies`.
    */
   readonly #whole: Run;
   /**
-   * For a deferred part: resolves when the primary part is written, because only then may the deferred part merge its
-   * data. Null for the primary part.
+   * Resolves when the primary part is written. A deferred part must not merge data before that. Null for the primary
+   * part.
    */
   readonly #mayMerge: Promise<unknown> | null;
 
   /**
-   * @param part for a deferred part: the run of the primary part (`of`), and a promise that resolves when the deferred
-   *   part's data may be merged
+   * @param part set for a deferred part. `of` is the run of the primary part. `mayMerge` resolves when data of the
+   *   deferred part may be merged
    */
   constructor(
     { subgraphs, variables, context, limit }: RunOptions,
@@ -92,9 +93,9 @@ export class Run {
   }
 
   /**
-   * Returns the entities that fetches of the same fields have already returned, by representation.
+   * Returns the entities that earlier fetches with this mark have returned, by representation.
    *
-   * @param mark the `EntityFetch.sharedAs` of these fetches
+   * @param mark value of `EntityFetch.sharedAs`, which is equal for fetches of the same fields
    */
   sharedBy(mark: string): Map<string, Data> {
     const whole = this.#whole;

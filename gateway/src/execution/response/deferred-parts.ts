@@ -104,7 +104,7 @@ export async function* writeDeferred({
   }
 }
 
-/** If several deferred fragments have the same path, an error is compared with at most this number of them. */
+/** Maximum number of deferred fragments that an error is compared with, if all of them have the same path. */
 const maxCandidates = 100;
 
 /**
@@ -143,7 +143,7 @@ export function assignErrors(
 }
 
 /**
- * Whether `key` is a field of the deferred fragment, and not also one of the object's fields outside the fragment.
+ * Whether `key` is a field that the object has only because of the deferred fragment.
  *
  * @param key the element of an error's path after the fragment's path
  */

@@ -9,7 +9,7 @@ export interface HiddenFields {
   typeOf(type: string, field: string): string;
 }
 
-/** @param fields names in the form `Type.field`, with the type on which the field is selected */
+/** @param fields names in the form `Type.field`. `Type` is the type on which the operation selects the field */
 export function createHiddenFields(schema: GraphQLSchema, root: string, fields: readonly string[]): HiddenFields {
   const hidden = new Set(fields);
   return {

@@ -14,7 +14,7 @@ import type { Selections } from './selections.ts';
 /** Adds the values of an operation's introspection fields to its data, and returns the errors. */
 export type Introspect = (data: Data, variables: Readonly<Record<string, unknown>>) => readonly GraphQLError[];
 
-/** Compiles the introspection fields of an operation, which graphql-js executes; null if there are none. */
+/** Compiles the introspection fields of an operation; null if there are none. graphql-js executes these fields. */
 export function compileIntrospection(
   schema: GraphQLSchema,
   definition: OperationDefinitionNode,
@@ -42,7 +42,7 @@ export function compileIntrospection(
   };
 }
 
-/** Finds the introspection fields of an operation: at its root, or in fragments there. */
+/** Finds the introspection fields at an operation's root, also in fragments. */
 function fieldsOf(selections: Selections, visited = new Set<Selections>()): FieldNode[] {
   if (visited.has(selections)) return [];
   visited.add(selections);

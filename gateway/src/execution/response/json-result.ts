@@ -3,7 +3,7 @@ import type { DeferredChunk } from './deferred-parts.ts';
 
 /** The deferred parts of a result. */
 export interface DeferredParts {
-  /** Can be iterated once. It throws if the operation fails. */
+  /** Can be iterated once. The iteration throws if the operation fails. */
   readonly chunks: AsyncIterable<DeferredChunk>;
   /** Resolves when no request to a subgraph is in flight. */
   readonly settled: Promise<unknown>;
@@ -28,9 +28,7 @@ export class JsonResult implements ExecutionResult {
     return this.#dataJson;
   }
 
-  /**
-   * The parts that follow. Null if the result is complete, because the operation had no `@defer` or nothing to defer.
-   */
+  /** The parts that follow. Null if nothing was deferred, so that this result is complete. */
   get deferred(): DeferredParts | null {
     return this.#deferred;
   }

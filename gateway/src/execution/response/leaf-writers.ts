@@ -54,12 +54,12 @@ function checked(write: (value: unknown) => string | null): Writer {
   };
 }
 
-/** Writes the value of an introspection field, which graphql-js has completed. */
+/** Writes the value of an introspection field. graphql-js has computed the value. */
 export const writeIntrospection: Writer = checked(writeAny);
 
 /**
- * Writes null for a field that the client may not see. The null is not reported, because `Plan.errors` already has the
- * field's error.
+ * Writes null for a field that the client may not see. The writer reports no problem, because `Plan.errors` already has
+ * the field's error.
  */
 export const writeNothing: Writer = () => null;
 

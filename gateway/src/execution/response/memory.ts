@@ -1,4 +1,4 @@
-/** Estimated memory of a field's compiled form in bytes: shape, prefix and selections. */
+/** Estimated memory of a field's compiled form in bytes. It includes the shape, the prefix and the selections. */
 const bytesPerField = 300;
 
 /**

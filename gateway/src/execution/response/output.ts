@@ -5,13 +5,16 @@ import type { ResponsePath } from '../data/paths.ts';
 
 /** A fragment with `@defer` for one object type. It is compiled when it is first written. */
 export interface DeferredFragment {
-  /** The name that `nameDeferred` gives the fragment, such as `F:0`. In the plan, the fragment's label is `F:0#3`. */
+  /**
+   * The name that `nameDeferred` gives the fragment, such as `F:0`. The fragment's label in the plan is this name with
+   * a number: `F:0#3`.
+   */
   name: string;
   /** The client's label; null if it has none. */
   label: string | null;
-  /** Whether a response key is in the fragment only, and not among the object's other fields. */
+  /** Whether the object has a response key only because of this fragment. */
   adds(key: string): boolean;
-  /** Writes the fragment's fields as JSON; null if a non-null field is null. */
+  /** Writes the fragment's fields as JSON. Returns null if a non-null field has no value. */
   write(data: Data, output: Output): string | null;
 }
 
@@ -34,8 +37,8 @@ export interface ResponseLimit {
 }
 
 /**
- * If limits are only measured (`OPERATION_LIMITS=measure`), a response is still refused above this multiple of its
- * limit, to bound memory.
+ * With `OPERATION_LIMITS=measure` a response may exceed its limit. To bound memory, a response of more than
+ * `measuredTimes` times the limit is refused.
  */
 const measuredTimes = 20;
 /** Maximum length without a limit: about half the length of V8's longest string. */
@@ -88,7 +91,7 @@ export class Output {
     const path = this.path.slice(0, this.depth);
     const pathLength = path.reduce<number>((sum, step) => sum + (typeof step === 'string' ? step.length + 3 : 2), 0);
     for (const fragment of fragments) {
-      // The path and the label of each part also count, because they are sent with it.
+      // The path and the label of each deferred part also count, because the client gets them.
       this.count(30 + pathLength + (fragment.label?.length ?? 0));
       this.#deferred ??= [];
       this.#deferred.push({ fragment, data, path, errors: [] });
@@ -101,8 +104,8 @@ export class Output {
   }
 
   /**
-   * Omits the deferred fragments of objects at the current path and below, because a value there is null. They are at
-   * the end of the list, because fragments are added in the order in which objects are written.
+   * Omits the deferred fragments of objects at the current path and below, because a value there is null. Fragments are
+   * added in the order in which objects are written. So the omitted fragments are at the end of the list.
    */
   omitDeferred(): void {
     const deferred = this.#deferred;
@@ -117,8 +120,8 @@ export class Output {
   }
 
   /**
-   * Adds to the response's length. Counting characters is faster than counting bytes. As each character takes at least
-   * one byte, no response within `maxBytes` is refused.
+   * Adds to the response's length. The limit is in bytes, but characters are counted, because that is faster than
+   * counting bytes. Each character takes at least one byte, so no response within the limit is refused.
    */
   count(length: number): void {
     this.#length += length;

@@ -4,8 +4,7 @@ import type { ResponsePath } from '../data/paths.ts';
 
 /**
  * Creates the errors for values that do not match the types of their fields. A value gets no error if one of `errors`
- * already explains it. An error without a path explains all values. Any other error explains the values at its path,
- * above it and below it.
+ * is already at its path, above its path, or below its path. If one of `errors` has no path, no value gets an error.
  */
 export function problemErrors(problems: readonly ResponsePath[], errors: readonly GraphQLError[]): GraphQLError[] {
   if (problems.length === 0 || errors.some(({ path }) => !path || path.length === 0)) return [];
@@ -29,8 +28,8 @@ export function problemErrors(problems: readonly ResponsePath[], errors: readonl
 }
 
 /**
- * Replaces indexes with `@`: `items.3.name` becomes `items.@.name`. `PlanError.path` has this form, because an error of
- * the plan is about all items of a list.
+ * Replaces indexes with `@`: `items.3.name` becomes `items.@.name`. `PlanError.path` has this form, because a
+ * `PlanError` covers all items of a list.
  */
 export const inAnyEntry = (path: ResponsePath) => path.map((step) => (typeof step === 'number' ? '@' : step));
 

@@ -41,9 +41,12 @@ export type Selection =
       deferral: Deferral | null;
     };
 
-/** The names of a fragment with `@defer`. */
+/** The name and the label of a fragment with `@defer`. */
 export interface Deferral {
-  /** The name that `nameDeferred` gives the fragment, such as `F:0`. In the plan, the fragment's label is `F:0#3`. */
+  /**
+   * The name that `nameDeferred` gives the fragment, such as `F:0`. The fragment's label in the plan is this name with
+   * a number: `F:0#3`.
+   */
   name: string;
   /** The client's label; null if it has none. */
   label: string | null;
@@ -55,15 +58,15 @@ export interface SelectionsOptions {
   conditions: Conditions;
   /** The client's aliases that the plan replaces, with their replacements. */
   renamedKeys?: Readonly<Record<string, string>> | undefined;
-  /** Returns the names of a deferred fragment; null if the fragment is not deferred. */
+  /** Returns the name and the label of a deferred fragment; null for any other fragment. */
   deferralOf(node: InlineFragmentNode | FragmentSpreadNode): Deferral | null;
   /** The fields that the client may not see; null if it may see all. */
   hidden: HiddenFields | null;
 }
 
 /**
- * Converts a selection set to a form without syntax nodes, which take many times the memory. A fragment is read once,
- * even if it is spread several times.
+ * Converts a selection set to a form without syntax nodes, because syntax nodes take a lot of memory. A fragment is
+ * read once, even if it is spread several times.
  */
 export function readSelections(
   selectionSet: SelectionSetNode,

@@ -21,8 +21,8 @@ export interface ShapesOptions {
   /** The API schema. */
   schema: GraphQLSchema;
   /**
-   * Number of fields in all cached shapes. Once it is reached, further shapes are not cached, and are compiled again
-   * for each use.
+   * Maximum number of fields in all cached shapes together. Further shapes are not cached: they are compiled for each
+   * use.
    */
   maxFields: number;
 }
@@ -101,8 +101,8 @@ interface CollectedField {
   name: string;
   isIntrospection: boolean;
   /**
-   * Whether the field is null because the client may not see it. If selections with the same key are merged, all of
-   * them must be hidden.
+   * Whether the field is null because the client may not see it. Merged selections are hidden only if each of them is
+   * hidden.
    */
   isHidden: boolean;
   merged: Selections[];

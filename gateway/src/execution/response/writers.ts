@@ -3,7 +3,7 @@ import { type Data, isData, readOwn } from '../data/data.ts';
 import type { Writer } from './leaf-writers.ts';
 import type { DeferredFragment, Output } from './output.ts';
 
-/** A field of an object type, compiled for writing. */
+/** A field of an object, compiled for writing. */
 export interface FieldShape {
   key: string;
   /**
@@ -25,7 +25,7 @@ export interface ObjectShape {
   fields: readonly FieldShape[];
   /** The object's fragments with `@defer`, which are written later; null if there are none. */
   deferred: readonly DeferredFragment[] | null;
-  /** Whether the shape may be cached: `ShapesOptions.maxFields` limits the number of cached fields. */
+  /** Whether the shape may be cached. It may not if the cache has reached `ShapesOptions.maxFields`. */
   isKept: boolean;
 }
 
@@ -55,7 +55,7 @@ export function objectWriter(schema: GraphQLSchema, type: GraphQLCompositeType, 
   };
 }
 
-/** Writes an object as JSON; null if a non-null field is null. */
+/** Writes an object as JSON. Returns null if a non-null field has no value. */
 export function writeObject({ fields, deferred }: ObjectShape, data: Data, output: Output): string | null {
   const { path, depth } = output;
   output.depth = depth + 1;

@@ -10,8 +10,8 @@ import type { EntityFetch, Step } from './steps.ts';
 export function mergeSteps(steps: readonly Step[]): Step[] {
   const parts = [...Map.groupBy(steps.keys(), (index) => steps[index]?.part).values()];
   const levels: number[] = [];
-  // The first level of the next deferred part. Each part has levels of its own, because only fetches of the same level
-  // are merged.
+  // The first level of the next deferred part. Only fetches of the same level are merged. So each part has its own
+  // levels, and fetches of different parts are not merged.
   let first = 0;
   for (const indexes of parts) {
     const scheduled = scheduleSteps(indexes.map((index) => within(indexes, steps[index] as Step)));
@@ -41,14 +41,14 @@ export function mergeSteps(steps: readonly Step[]): Step[] {
 }
 
 /**
- * Returns a copy of a step that waits only for steps of its own deferred part. Its `after` refers to these steps by
- * their positions in `indexes`.
+ * Returns a copy of a step that waits only for steps of its own deferred part. In the copy, `after` contains positions
+ * in `indexes`.
  */
 function within(indexes: readonly number[], step: Step): Step {
   return { ...step, after: step.after.map((index) => indexes.indexOf(index)).filter((position) => position >= 0) };
 }
 
-/** Merges steps; null if their texts can't be merged. */
+/** Merges steps into one; null if their request texts can't be merged. */
 function mergeEntitySteps(steps: readonly Step[]): Step | null {
   const [first] = steps;
   const fetches = new Map<string, EntityFetch & { selection: string }>();

@@ -19,7 +19,8 @@ const root = (subgraph: string, ...after: number[]): Step => ({ ...step(subgraph
 
 describe('schedule', () => {
   it('lets a fetch wait for one to the same subgraph, without another level', () => {
-    // users → reviews → products, and top → products
+    // There are two fetches from `products`. One waits for `reviews`, which waits for `users`. The other waits for
+    // `top`.
     const steps = [root('users'), step('reviews', 0), step('products', 1), root('top'), step('products', 3)];
     expect(scheduleSteps(steps)).toEqual([0, 1, 2, 0, 2]);
   });

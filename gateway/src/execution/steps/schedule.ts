@@ -1,9 +1,9 @@
 import type { Step } from './steps.ts';
 
 /**
- * Assigns a level to each step, higher than the levels of all steps that it waits for. Entity fetches of one level to
- * the same subgraph can become one request. Compares two schedules: each step as early as possible, or as late as
- * possible. Returns the schedule with fewer requests.
+ * Assigns a level to each step. A step waits only for steps of lower levels. Entity fetches of one level to the same
+ * subgraph can become one request. Compares two schedules: each step as early as possible, or as late as possible.
+ * Returns the schedule with fewer requests.
  */
 export function scheduleSteps(steps: readonly Step[]): readonly number[] {
   const early = earliestLevels(steps);
@@ -19,8 +19,8 @@ function earliestLevels(steps: readonly Step[]): number[] {
 }
 
 /**
- * Gives each entity fetch the last level that does not lengthen the plan. If another entity fetch goes to the same
- * subgraph at an earlier level, and this fetch can be sent then too, it gets that level.
+ * Gives each entity fetch the latest level that adds no level to the plan. Exception: a fetch that is ready earlier
+ * joins another entity fetch to the same subgraph.
  */
 function latestLevels(steps: readonly Step[], early: readonly number[]): number[] {
   const depth = Math.max(...early);

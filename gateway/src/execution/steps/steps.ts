@@ -26,7 +26,7 @@ export interface Step {
   /** For a step of root fields: the path in the merged data at which the fields are added. */
   path: PlanPath;
   outputRewrites: readonly FetchDataRewrite[] | undefined;
-  /** Variables whose values come from the objects that contain each entity (`@fromContext`); null if there are none. */
+  /** Variables whose values come from objects around the entity (`@fromContext`); null if there are none. */
   context: readonly FetchDataKeyRenamer[] | null;
 }
 
@@ -56,7 +56,7 @@ export interface EntityTarget {
  * Lists the requests of a plan. In the list, each request comes after the requests that it waits for.
  *
  * @param schema the schema of the supergraph, with the types that clients do not see
- * @param conditions values of the variables of the plan's conditions
+ * @param conditions values of the variables that the plan's conditions use
  */
 export function listSteps(schema: GraphQLSchema, node: PlanNode | undefined, conditions: Conditions): Step[] {
   const steps: Step[] = [];

@@ -11,7 +11,7 @@ import {
 } from 'graphql';
 import { isNestedDeeper } from '../../request/nesting.ts';
 
-/** Maximum number of errors that are kept per response. It is limited because each error is formatted and logged. */
+/** Maximum number of errors that are kept per response. The reason is that each error is formatted and logged. */
 const maxErrors = 100;
 
 /** Maximum length of an error's path. Longer paths are dropped, because formatting them would block the event loop. */
@@ -40,7 +40,7 @@ export function readSubgraphResponse(text: string): SubgraphResponse | null {
 }
 
 /**
- * Converts parsed JSON to a GraphQL response; null if it is not one. `errors: null` and `errors: []` count as no
+ * Converts parsed JSON to a GraphQL response; null for any other JSON. `errors: null` and `errors: []` count as no
  * errors, because some servers send them although the specification forbids both.
  */
 export function toSubgraphResponse(json: unknown): SubgraphResponse | null {
@@ -63,8 +63,8 @@ function readErrors(errors: unknown): SubgraphError[] | null {
 }
 
 /**
- * Returns the extensions without `http`, which Apollo Server would apply to the whole response. A `code` that is not a
- * string is dropped. If the other extensions are nested too deeply, all of them are dropped.
+ * Returns the extensions of an error. `http` is dropped, because Apollo Server would apply it to the whole response. A
+ * `code` that is not a string is dropped. If the other extensions are nested too deeply, all of them are dropped.
  */
 function readExtensions({ http: _http, code, ...rest }: Record<string, unknown>): Record<string, unknown> {
   return { ...(typeof code === 'string' && { code }), ...(!isNestedDeeper(rest, maxExtensionsNesting) && rest) };

@@ -6,8 +6,8 @@ export interface Subgraph {
   /**
    * Sends a request. The executor may change the data of the response.
    *
-   * @throws GraphQLError with a public code if there is no response; the signal's reason if the client's signal was
-   *   aborted
+   * @throws GraphQLError with a `PublicErrorCode` if there is no response. If `context.signal` was aborted, the error of
+   *   the cancellation
    */
   send(request: SubgraphRequest, context: GatewayContext): Promise<SubgraphResponse>;
 }
