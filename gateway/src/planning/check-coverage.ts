@@ -29,8 +29,8 @@ export interface CoverageOptions {
 
 /**
  * Finds the fields of an operation that its plan does not fetch. The planner silently leaves out fields that it can't
- * reach in any subgraph. Fields in fragments on a narrower type are not reported, because the subgraph may never return
- * that type.
+ * reach in any subgraph. Fields in a fragment are not reported if its type is narrower than the enclosing type. The
+ * subgraph may never return that narrower type.
  */
 export function findUnreachable({ schema, operation, fragments, plan }: CoverageOptions): PlanError[] {
   const fetched = new Set<string>();

@@ -10,8 +10,8 @@ import {
 import { conditionOf } from '../request/conditions.ts';
 
 /**
- * Validates `@defer`, because graphql-js 16 does not. Labels must be static and unique. `@defer` is not allowed on root
- * fields of a mutation. In a subscription it needs an `if` that is a variable or false.
+ * Validates `@defer`, because graphql-js 16 does not. Labels must be unique, and must not be variables. `@defer` is not
+ * allowed on root fields of a mutation. In a subscription, `@defer` needs an `if` that is a variable or false.
  *
  * @see https://github.com/graphql/graphql-spec/blob/incremental-integration/spec/Section%205%20--%20Validation.md
  */

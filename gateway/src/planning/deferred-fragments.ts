@@ -55,7 +55,7 @@ export function isDeferred(node: Fragment, conditions: Conditions): boolean {
  * `nameDeferred` gives the fragment. A `@defer` whose `if` is false is removed.
  *
  * @param isWanted whether the client accepts deferred parts. If not, every `@defer` is removed
- * @returns the document, and whether it has a `@defer` left
+ * @returns the document, and whether any `@defer` remains
  */
 export function resolveDeferred(document: DocumentNode, conditions: Conditions, isWanted: boolean) {
   const names = new Map<ASTNode, string>();
@@ -79,9 +79,9 @@ export function resolveDeferred(document: DocumentNode, conditions: Conditions, 
 }
 
 /**
- * Numbers the labels of an operation (`F:0#3`), because the planner treats deferred fragments with equal labels as one
- * fragment. Each spread of a named fragment that contains `@defer` becomes an inline fragment, to get labels of its
- * own.
+ * Gives each deferred fragment of an operation a label with a number, such as `F:0#3`. The planner treats deferred
+ * fragments with equal labels as one fragment. Each spread of a named fragment that contains `@defer` becomes an inline
+ * fragment, to get labels of its own.
  */
 export function separateDeferred(document: DocumentNode, operation: OperationDefinitionNode): DocumentNode {
   const fragments = new Map(

@@ -10,7 +10,7 @@ export function readFetchPath(path: readonly (string | number)[]): FetchStep[] {
     if (typeof step === 'number') return [step];
     const [key = '', list] = step.split('|');
     const types = list?.slice(1, -1).split(',').filter(Boolean) ?? [];
-    // A path that starts with types has an empty key before them. An empty list of types means all types.
+    // If the path starts with types (`|[One]`), the key is empty. An empty list of types means all types.
     return [...(key === '' ? [] : [key]), ...(types.length > 0 ? [{ types }] : [])];
   });
 }

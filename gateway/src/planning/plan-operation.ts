@@ -63,13 +63,14 @@ export interface PlanOperationOptions {
   supergraphSdl: string;
   /** Whether error messages omit suggestions (`Did you mean "id"?`), which reveal names of the schema. */
   hideSuggestions: boolean;
-  /**
-   * Whether an operation is refused if it has a field that the client may not see. Default: false, the field is null.
-   */
+  /** Whether to refuse operations with fields that the client may not see. Default: false, these fields are null. */
   rejectUnauthorized?: boolean;
 }
 
-/** Creates the function that validates and plans an operation. It is synchronous and has no time limit. */
+/**
+ * Creates the function that validates and plans an operation. The created function is synchronous and has no time
+ * limit.
+ */
 export function createPlanOperation(options: PlanOperationOptions) {
   const { supergraphSdl, hideSuggestions, rejectUnauthorized = false } = options;
   const original = readSupergraph(supergraphSdl, { validate: false });

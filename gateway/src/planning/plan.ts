@@ -10,8 +10,8 @@ export interface Plan extends QueryPlan {
    */
   renamedKeys?: Readonly<Record<string, string>>;
   /**
-   * Fields that the client may not see, as `Type.field`, with the type on which they are selected. They are null in the
-   * response, even if the plan fetches them as part of an entity's key.
+   * Fields that the client may not see, as `Type.field`. `Type` is the type on which the field is selected. These
+   * fields are null in the response, even if the plan fetches them as part of an entity's key.
    */
   hiddenFields?: readonly string[];
   /** Whether fragments are deferred, so that the result is sent in parts. */

@@ -17,7 +17,7 @@ export interface PlannedOperation {
 const maxComparisons = 500_000;
 
 /**
- * Returns the plan of a response.
+ * Returns the plan from a response of the planner thread.
  *
  * @throws InvalidDocument, CodedError as `Planner.plan` does
  */

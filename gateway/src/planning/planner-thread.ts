@@ -19,10 +19,15 @@ export interface PlannerThreadOptions {
 /** The thread that validates and plans, one request at a time. If it crashes, a new thread replaces it. */
 export interface PlannerThread extends AsyncDisposable {
   readonly isReady: boolean;
-  /** Whether the thread was replaced several times within a minute. If so, the cause is not a single operation. */
+  /**
+   * Whether the thread was replaced several times within a minute. A single operation causes only one replacement, so
+   * there is another cause.
+   */
   readonly isRestless: boolean;
   send(request: PlanRequest): void;
-  /** CPU time of the current thread in milliseconds; null if no thread is ready, or if it has ended. */
+  /**
+   * CPU time of the current thread in milliseconds; null if no thread is ready, or if the thread ends during the call.
+   */
   readCpuMs(): Promise<number | null>;
   /** Terminates the thread, and starts another. */
   replace(): void;
@@ -32,9 +37,9 @@ export interface PlannerThread extends AsyncDisposable {
   readonly isAsleep: boolean;
 }
 
-/** Heap limit of the thread: an operation that exceeds it ends the thread, not the process. */
+/** Heap limit of the thread. If an operation exceeds the limit, only the thread ends, and not the process. */
 const maxHeapMb = 1_024;
-/** If this many threads end within `replacedWithinMs`, the cause is not a single operation. */
+/** Number of replacements within `replacedWithinMs` after which the thread `isRestless`. */
 const maxReplaced = 3;
 const replacedWithinMs = 60_000;
 /** Time-out for the thread to load the supergraph. */
@@ -49,7 +54,7 @@ type State =
   | { name: 'ready'; worker: Worker }
   | { name: 'asleep' | 'disposed'; worker: null };
 
-/** Starts the thread. If it ends before it is ready, the start is retried with backoff. */
+/** Starts the thread. If the thread ends while it starts, the start is retried with backoff. */
 export function startPlannerThread(options: PlannerThreadOptions): PlannerThread {
   const { workerData, log, onReady, onResponse, onLost } = options;
   let state: State = { name: 'starting', worker: null, timer: undefined };

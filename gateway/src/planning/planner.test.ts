@@ -5,7 +5,8 @@ import { supergraphSdl } from '@voucher-gateway/schema/sdl';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPlanner, type Planner, type PlannerOptions } from './planner.ts';
 
-// A busy machine may take longer to start the thread than the 5 s that operations wait in production.
+// In production, operations wait 5 s for the thread. The tests wait longer, because a busy machine may start the thread
+// slowly.
 const startPlanner = (options: Partial<PlannerOptions> = {}) =>
   createPlanner({
     supergraphSdl: supergraphSdl(),
@@ -95,8 +96,8 @@ describe('planner: refuses', () => {
   });
 
   it('fragments that spread each other too often for the planner', async () => {
-    // Regression: this operation got INTERNAL_SERVER_ERROR with OPERATION_LIMITS=measure, where no limit rejects it
-    // earlier.
+    // Regression: with OPERATION_LIMITS=measure no limit rejected this operation, and the planner's error became
+    // INTERNAL_SERVER_ERROR.
     const fragments = Array.from(
       { length: 60 },
       (_, index) =>
@@ -152,7 +153,7 @@ describe('planner: thread', () => {
 
 describe('planner: disposal', () => {
   it('plans the waiting operations, also during the pause after a large one', async () => {
-    // Regression: at a reload, operations that waited while the planner paused were refused.
+    // Regression: if a reload happened while the planner paused, the waiting operations were refused.
     const planner = startPlanner();
     const large = `{ ${Array.from({ length: 1_000 }, (_, index) => `a${index}: me { id }`).join(' ')} }`;
     const first = planner.plan(request(large));

@@ -16,11 +16,14 @@ export interface PlannerOptions extends PlanOperationOptions, WaitQueueOptions {
   log: Log;
   /** CPU time limit to validate and plan one operation. Default: 1 s. */
   timeoutMs?: number;
-  /** Limit of elapsed time, for a machine that is too busy to plan. Default: ten times the CPU time limit. */
+  /**
+   * Limit of elapsed time. It is reached only if the machine is too busy to plan. Default: ten times the CPU time
+   * limit.
+   */
   elapsedTimeoutMs?: number;
   /**
-   * The thread ends after this time without operations, and starts again for the next one. Default: null, it never
-   * ends.
+   * If no operation arrives for this time, the thread ends. The next operation starts the thread again. Default: null,
+   * the thread never ends.
    */
   sleepAfterMs?: number | null;
 }
@@ -30,14 +33,15 @@ export interface Planner extends AsyncDisposable {
   /**
    * Validates and plans an operation.
    *
-   * @throws InvalidDocument GRAPHQL_VALIDATION_FAILED; FIELD_UNREACHABLE if no field can be fetched;
-   *   UNAUTHORIZED_FIELD_OR_TYPE with `rejectUnauthorized`, if the client may not see a field
-   * @throws CodedError FIELD_UNREACHABLE if Apollo's planner fails for a field; OPERATION_TOO_COMPLEX over the CPU time
-   *   limit, or if the operation is nested too deeply or takes too long to validate; SERVICE_UNAVAILABLE (retryable) if
-   *   too many operations wait, or the machine is too busy
+   * @throws InvalidDocument with GRAPHQL_VALIDATION_FAILED; with FIELD_UNREACHABLE if no field can be fetched; with
+   *   UNAUTHORIZED_FIELD_OR_TYPE if `rejectUnauthorized` is set and the client may not see a field
+   * @throws CodedError FIELD_UNREACHABLE if Apollo's planner fails for a field
+   * @throws CodedError OPERATION_TOO_COMPLEX if the CPU time limit is exceeded, the operation is nested too deeply, or
+   *   its validation takes too long
+   * @throws CodedError SERVICE_UNAVAILABLE (retryable) if too many operations wait, or the machine is too busy
    */
   plan(request: PlanRequest, requester?: Requester): Promise<PlannedOperation>;
-  /** Rejects while the thread starts, or if it was replaced three times within a minute. */
+  /** Checks the planner. Rejects while the thread starts, or if the thread was replaced three times within a minute. */
   ping(): Promise<void>;
 }
 
@@ -130,8 +134,8 @@ export function createPlanner({
   };
   const onResponse = (response: PlannerResponse) => {
     const job = finish();
-    // The main thread now executes the plan of this response. On a machine with one core, the planner's pause leaves
-    // the main thread CPU time for other work too.
+    // The main thread now executes the plan of this response. The pause of the planner leaves CPU time for other work,
+    // even on a machine with one core.
     const tookMs = performance.now() - (job?.startedAtMs ?? 0);
     if (tookMs < shortMs || queue.size === 0) next();
     else resting = setTimeout(next, Math.min(restsPerTook * tookMs, maxRestMs));

@@ -25,7 +25,7 @@ export interface AuthorizedDocument {
   document: DocumentNode | null;
   /** One error for each response path of a removed field, up to `maxErrors`. */
   errors: readonly PlanError[];
-  /** The removed fields as `Type.field`, with the type on which they were selected. */
+  /** The removed fields as `Type.field`. `Type` is the type on which the field was selected. */
   hiddenFields: readonly string[];
 }
 
@@ -56,7 +56,7 @@ export function removeUnauthorized(
   const authorized = new Map<string, FragmentDefinitionNode | null>();
   const hidden = new Set<string>();
   /**
-   * The fragments whose hidden fields were reported, each with the path at which it was spread. A fragment is searched
+   * Fragments in which hidden fields were already reported, each with the path of its spread. A fragment is searched
    * once per path, because some operations spread a fragment millions of times.
    */
   const reported = new Set<string>();

@@ -20,16 +20,16 @@ export interface RequiredField {
 }
 
 /**
- * A supergraph whose `@requires` select only fields without arguments. Each field with arguments was replaced with an
- * added field: `price(currency: "EUR")` with `price__required0`.
+ * A supergraph in which no `@requires` passes arguments. Each field with arguments was replaced with an added field
+ * without arguments. For example, `price__required0` replaces `price(currency: "EUR")`.
  */
 export interface SupergraphWithRequiredFields {
   sdl: string;
   /** The original fields with their arguments, by the names of the added fields. */
   required: ReadonlyMap<string, RequiredField>;
   /**
-   * The added fields that each field requires, by `subgraph Type.field`. For a field `tax` with `@requires(fields:
-   * "price(currency: \"EUR\")")`, the entry of `store Item.tax` maps `price` to `price__required0`.
+   * The added fields that a field requires. The key is `subgraph Type.field`. Each value maps the path of an original
+   * field to the name of its added field, such as `price` to `price__required0`.
    */
   needs: ReadonlyMap<string, ReadonlyMap<string, string>>;
 }
@@ -37,9 +37,9 @@ export interface SupergraphWithRequiredFields {
 type TypeDefinition = ObjectTypeDefinitionNode | InterfaceTypeDefinitionNode;
 
 /**
- * Replaces each field with arguments in `@requires` with an added field without arguments. The planner would merge the
- * original with selections of the same field from the client or another `@requires`. If their arguments differed, one
- * of them would get the wrong value.
+ * Replaces fields with arguments in the selections of `@requires`. Each of them becomes an added field without
+ * arguments. The planner would merge the original field with a selection of the same field by the client or by another
+ * `@requires`. With different arguments, one of the two selections would get a wrong value.
  */
 export function separateRequiredFields(sdl: string): SupergraphWithRequiredFields {
   const required = new Map<string, RequiredField>();
@@ -50,7 +50,10 @@ export function separateRequiredFields(sdl: string): SupergraphWithRequiredField
   );
   const graphNames = readGraphNames(document);
   const names = new Map<string, string>();
-  /** The added fields by type: each name with the name of its original field. */
+  /**
+   * The added fields of each type. The key is the name of the added field, and the value is the name of its original
+   * field.
+   */
   const added = new Map<string, Map<string, string>>();
 
   const nameOf = (field: FieldNode): string => {
@@ -128,7 +131,7 @@ function isTypeDefinition(node: { kind: Kind }): node is TypeDefinition {
   return node.kind === Kind.OBJECT_TYPE_DEFINITION || node.kind === Kind.INTERFACE_TYPE_DEFINITION;
 }
 
-/** Reads the names of the subgraphs, by their value of the enum `join__Graph`. */
+/** Reads the names of the subgraphs. The key is the subgraph's value in the enum `join__Graph`. */
 function readGraphNames({ definitions }: DocumentNode): Map<string, string> {
   const values = definitions.flatMap((node) =>
     node.kind === Kind.ENUM_TYPE_DEFINITION && node.name.value === 'join__Graph' ? (node.values ?? []) : [],

@@ -12,7 +12,7 @@ import { parseSelection, stringArgument } from './required-arguments.ts';
 
 /**
  * Lists the fields that the planner may add to a client's selections: fields of `@key`, `@requires` and `@context`, and
- * `__typename`. If a client's alias had such a name, the planner would merge it with the added field.
+ * `__typename`. The planner would merge a client's alias with an added field of the same name.
  *
  * @param sdl the supergraph
  */
@@ -43,8 +43,8 @@ export function readReservedKeys(sdl: string): ReadonlySet<string> {
 }
 
 /**
- * Renames the aliases of a document whose names are reserved. Aliases of root fields are kept, because the planner adds
- * no fields at the root.
+ * Renames the aliases that are reserved names. Aliases of root fields are kept, because the planner adds no fields at
+ * the root.
  *
  * @returns the document, and the new names by alias; undefined if no alias was renamed
  */
@@ -64,7 +64,8 @@ export function renameReservedKeys(
   if (colliding.size === 0) return { document, renamedKeys: undefined };
   const renamedKeys: Record<string, string> = {};
   for (const key of colliding) {
-    // GraphQL reserves names that start with two underscores, so the new name gets a prefix.
+    // The new name of `__typename` must not start with two underscores, which GraphQL reserves. So new names get a
+    // prefix.
     let renamed = `own_${key}`;
     while (keys.has(renamed) || reserved.has(renamed)) renamed += '_';
     keys.add(renamed);

@@ -3,14 +3,14 @@ import type { DocumentFault } from './plan.ts';
 
 /**
  * Variables that entity requests use for representations and for arguments from `@context`. In a request with several
- * `_entities` fields they are numbered (`representations_1`). `__proto__` is reserved because it can't be an ordinary
- * key of the variables object.
+ * `_entities` fields, these variables have a number (`representations_1`). `__proto__` is reserved because it can't be
+ * an ordinary key of the variables object.
  */
 const reserved = /^(?:(?:representations|contextualArgument_\d+_\d+)(?:_\d+)?|__proto__)$/;
 
 /**
- * Finds the client's variables whose names are reserved. In requests to subgraphs, representations would overwrite
- * their values.
+ * Finds the client's variables whose names are reserved. In requests to subgraphs, the gateway's variables would
+ * overwrite the client's values.
  */
 export function findReservedVariables({ definitions }: DocumentNode): DocumentFault[] {
   return definitions.flatMap((node) => {

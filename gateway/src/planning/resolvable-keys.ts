@@ -1,8 +1,8 @@
 import { type DirectiveNode, type DocumentNode, Kind } from 'graphql';
 
 /**
- * Moves the resolvable keys of each type to the front. The planner uses the first key that fits, even one with
- * `resolvable: false`.
+ * Moves the resolvable keys of each type to the front. The planner uses the first key that fits. With a key that is
+ * `resolvable: false`, the subgraph could not resolve the entity.
  */
 export function putResolvableKeysFirst(document: DocumentNode): DocumentNode {
   const definitions = document.definitions.map((definition) => {

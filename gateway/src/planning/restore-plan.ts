@@ -12,11 +12,11 @@ import { createFetchSplitter } from './split-fetch.ts';
 type Requires = readonly QueryPlanSelectionNode[];
 
 /**
- * Creates the function that replaces added fields in a plan. `separateRequiredFields` has added them to the planner's
- * schema: `price__required0` for `price(currency: "EUR")`.
+ * Creates the function that removes added fields from a plan. `separateRequiredFields` has added these fields to the
+ * planner's schema, for example `price__required0` for `price(currency: "EUR")`.
  *
- * The request that fetches the value selects `price__required0: price(currency: "EUR")`. The representation that
- * contains the value names it `price`. An entity fetch is split if its fields require one field with different
+ * In a request, the added field becomes an alias: `price__required0: price(currency: "EUR")`. In a representation, the
+ * value has the original name `price`. An entity fetch is split if its fields require one field with different
  * arguments.
  *
  * @param schema the supergraph
@@ -48,7 +48,7 @@ export function createPlanRestorer(supergraph: SupergraphWithRequiredFields, sch
       }
       const key = node.alias ?? node.name;
       const field = required.get(node.name);
-      // Subfields are renamed before this field, because the paths of their renamers contain this field's added name.
+      // Subfields are renamed first, because the paths in their renamers still contain the added name of this field.
       const below = renamersOf(node.selections ?? [], [...path, key]);
       return field ? [...below, { kind: 'KeyRenamer', path: [...path, key], renameKeyTo: field.name }] : below;
     });

@@ -24,8 +24,8 @@ type Requires = readonly QueryPlanSelectionNode[];
  */
 export function createFetchSplitter({ required, needs }: SupergraphWithRequiredFields, schema: GraphQLSchema) {
   /**
-   * Returns the added fields (see `separateRequiredFields`) that a field requires. For a field of an abstract type, it
-   * returns the added fields that the field requires on any of the object types.
+   * Returns the fields that `separateRequiredFields` has added for the requirements of a field. For a field of an
+   * abstract type, they include the added fields for all its object types.
    */
   const needsOf = (subgraph: string, typeName: string, field: string): Needs => {
     const type = schema.getType(typeName);
@@ -66,8 +66,8 @@ export function createFetchSplitter({ required, needs }: SupergraphWithRequiredF
 type Required = SupergraphWithRequiredFields['required'];
 
 /**
- * Finds the added fields in `requires`, by the path of the field that they replace. Example: the path `price` has
- * `price__required0` and `price__required1`.
+ * Finds the added fields in `requires`. The key is the path of the original field. Example: the key `price` has the
+ * added fields `price__required0` and `price__required1`.
  */
 function pathsOf(requires: Requires, required: Required): Map<string, Set<string>> {
   const found = new Map<string, Set<string>>();
@@ -91,7 +91,7 @@ function hasVariants(paths: ReadonlyMap<string, ReadonlySet<string>>): boolean {
   return [...paths.values()].some((names) => names.size > 1);
 }
 
-/** Removes from `requires` the added fields that are not in `needs`. */
+/** Removes from `requires` the fields that `separateRequiredFields` has added, except those in `needs`. */
 function keepNeeded(
   requires: Requires,
   needs: Needs,
@@ -109,7 +109,7 @@ function keepNeeded(
   });
 }
 
-/** A selected field of an entity. `on` lists the type conditions of the fragments around it. */
+/** A selected field of an entity. `on` lists the type conditions of the fragments that contain the field. */
 interface FieldItem {
   on: readonly string[];
   name: string;
@@ -131,7 +131,10 @@ function listFields(
   });
 }
 
-/** Writes the text of an entity fetch of these fields, with the variables and fragments that they use. */
+/**
+ * Writes the text of an entity fetch of these fields. The text includes the variables and fragments that the fields
+ * use.
+ */
 function printEntityFetch(
   operation: OperationDefinitionNode,
   items: readonly FieldItem[],

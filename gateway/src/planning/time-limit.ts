@@ -23,7 +23,7 @@ const checkEveryMs = 20;
 
 /**
  * Waits until an operation reaches a limit, and then resolves with its CPU time and its elapsed time. Resolves with
- * null if the operation or its thread ends before.
+ * null if the operation or its thread ends without reaching a limit.
  */
 export async function untilTimeIsUsed(options: TimeLimitOptions): Promise<UsedTime | null> {
   const { readCpuMs, startedAtMs, timeoutMs, elapsedTimeoutMs, signal } = options;
