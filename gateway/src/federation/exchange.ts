@@ -39,7 +39,7 @@ export function exchange(dispatcher: Dispatcher, request: ExchangeRequest, limit
   });
 }
 
-/** The state of one call. A class instance takes less memory than closures. */
+/** The state of one call. A class takes less memory here than functions that share local variables. */
 class Exchange implements Dispatcher.DispatchHandler {
   isOver = false;
   #status = 0;

@@ -16,10 +16,7 @@ export interface FailureMask {
 
 export function createFailureMask(log: Log): FailureMask {
   const lines = createRepeatedLines(log);
-  /**
-   * Logs a failure. Repeated failures are logged as one summary line; the details of each failure are in the subgraph's
-   * own log.
-   */
+  /** Logs a failure. Repeated failures are logged as one summary line. For details see the log of the subgraph. */
   const report = (error: unknown, { requestId }: GatewayContext, fields: object = {}) => {
     const original = originalOf(error);
     const subgraph = error instanceof GraphQLError ? error.extensions.serviceName : undefined;

@@ -47,8 +47,8 @@ export interface Federation extends AsyncDisposable {
   readonly subgraphs: Subgraphs;
   readonly planner: Planner;
   /**
-   * Returns what the plan depends on besides the operation: the `@override` labels that are on, and the client's scopes
-   * and policies.
+   * Returns the inputs of planning other than the operation: the active `@override` labels, and the client's scopes and
+   * policies.
    */
   planVariant(context: GatewayContext): PlanVariant;
   /** Whether error messages omit suggestions (`Did you mean "id"?`), which reveal names of the schema. */
@@ -63,7 +63,7 @@ export interface Federation extends AsyncDisposable {
   /**
    * Executes a subscription for one event.
    *
-   * @param event the event's data. It is used in place of a response to the plan's fetch of the Subscription field
+   * @param event the event's data, which replaces the subgraph's response for the Subscription field
    */
   executeEvent(operation: ExecutableOperation, event: Data, context: GatewayContext): Promise<JsonResult>;
 }
@@ -77,7 +77,10 @@ export interface FederationOptions {
   dataSource(name: string): (Subgraph | GraphQLDataSource) & Partial<AsyncDisposable>;
   /** Whether validation errors may suggest names of the schema. Default: true. */
   suggestions?: boolean;
-  /** The `@override` labels that are on for all requests. Labels such as `percent(5)` need no entry. Default: none. */
+  /**
+   * The `@override` labels that are active for all requests. A label such as `percent(5)` is active for 5 % of the
+   * requests without an entry. Default: none.
+   */
   overrideLabels?: readonly string[];
   /** Authorisation by `@authenticated`, `@requiresScopes` and `@policy`. */
   authorization?: AuthorizationOptions;
@@ -90,9 +93,7 @@ export interface FederationOptions {
 }
 
 export interface AuthorizationOptions extends Partial<GrantClaims> {
-  /**
-   * Whether an operation is refused if it has a field that the client may not see. Default: false, the field is null.
-   */
+  /** Whether to refuse operations with fields that the client may not see. Default: false, these fields are null. */
   rejectUnauthorized?: boolean;
 }
 
@@ -199,7 +200,9 @@ export async function createFederation(options: FederationOptions): Promise<Fede
   };
 }
 
-/** The executor recurses into fragments and data. A RangeError means that it exceeded the stack. */
+/**
+ * A RangeError means that the recursive executor exceeded the stack, because fragments or data are nested too deeply.
+ */
 function asExecutionError(error: unknown): unknown {
   return error instanceof RangeError ? tooComplex('nesting', maxNesting) : error;
 }
@@ -207,8 +210,8 @@ function asExecutionError(error: unknown): unknown {
 const onlyVariant: PlanVariant = { key: '', overrides: [] };
 
 /**
- * Copies an event, and applies the output rewrites that the plan has for the response to its Subscription field. The
- * original must not change, because several operations use it.
+ * Copies an event, and applies the output rewrites of the plan's Subscription field. The original event must not
+ * change, because several operations use it.
  */
 function readEvent({ plan: { node } }: ExecutableOperation, supergraph: GraphQLSchema, event: Data): Data {
   const data = copyData(event, () => {});

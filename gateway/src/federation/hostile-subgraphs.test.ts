@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startTestGateway, type TestGateway } from '../testing/gateway.ts';
 import { hostileAnswers, startHostileSubgraph } from '../testing/servers/hostile-subgraph.ts';
 
-// All cases share one gateway, so that a side effect of one response would fail a later case.
+// All cases share one gateway. So if a response has a lasting effect on the gateway, a later case fails.
 let subgraph: Awaited<ReturnType<typeof startHostileSubgraph>>;
 let gateway: TestGateway;
 beforeAll(async () => {

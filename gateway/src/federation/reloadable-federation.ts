@@ -24,8 +24,8 @@ export interface ReloadOptions {
 /** A prepared switch to another supergraph. Disposing it before `commit` rolls it back. */
 export interface Preparation extends AsyncDisposable {
   /**
-   * Returns null if `commit` may be called now. A promise means that something new is being prepared, such as a
-   * subscription that has just started: await it, and call `pending` again.
+   * Returns null if `commit` may be called now. A promise means that something is still being prepared, such as a
+   * subscription that has just started. Await the promise, and call `pending` again.
    */
   pending(): Promise<void> | null;
   /** Switches to the next supergraph synchronously. Must not throw. */
@@ -36,8 +36,8 @@ export interface Preparation extends AsyncDisposable {
 
 export interface ReloadableFederationOptions extends FederationOptions {
   /**
-   * The data sources of an earlier supergraph stay open for this time, for operations that it has planned but not
-   * executed yet. Default: 30 s.
+   * How long the data sources of an earlier supergraph stay open. Operations that are already planned may still need
+   * these data sources. Default: 30 s.
    */
   retireAfterMs?: number;
   log: Log;

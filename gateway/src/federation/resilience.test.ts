@@ -5,7 +5,7 @@ import { createResilience } from './resilience.ts';
 const { signal } = new AbortController();
 const options = { signal, isFailure: (error: unknown) => error === 'no answer', mayRepeat: () => true };
 
-/** Creates a call that fails a number of times, and then returns how often it was called. */
+/** Creates a function `call`. It throws `times` times, and then returns the number of calls so far. */
 function failing(times: number, error: unknown = 'no answer') {
   let calls = 0;
   const call = async () => {

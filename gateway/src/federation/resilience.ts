@@ -53,8 +53,8 @@ export function createResilience({ retries, breakAfter }: ResilienceOptions): Re
     breaker,
   );
   /**
-   * Whether the subgraph answered the last call. After an answer, the next call is made without cockatiel, for retries
-   * and the breaker take more CPU time than the rest of a call.
+   * Whether the subgraph answered the most recent call. If so, the next call skips cockatiel. Its retries and breaker
+   * take more CPU time than the rest of a call.
    */
   let isQuiet = true;
 

@@ -7,7 +7,10 @@ import { findLastToExpire, type UpstreamToken } from './upstream-token.ts';
 
 /** The receiver of a subgraph's events. */
 export interface UpstreamListener {
-  /** Returns the listener's token that expires last, for subscribing at the subgraph. */
+  /**
+   * Returns the token for subscribing at the subgraph. Of several tokens of the listener, it is the one that expires
+   * last.
+   */
   token(): UpstreamToken;
   next(response: SubgraphResponse): void;
   /** Called when the subgraph completes the subscription. */
@@ -41,8 +44,9 @@ type State =
 const longestWaitMs = 2_000;
 
 /**
- * One subscription at a subgraph, for all its listeners. When its connection is lost, it reconnects with exponential
- * backoff. The failure count is reset when a connection receives an event, or lasts longer than `keepAliveMs`.
+ * One subscription at a subgraph, for all its listeners. When the connection is lost, the subscription reconnects with
+ * exponential backoff. The failure count is reset when a connection receives an event, or lasts longer than
+ * `keepAliveMs`.
  */
 export class SharedUpstream {
   readonly #options: SharedUpstreamOptions;
@@ -134,7 +138,7 @@ export class SharedUpstream {
     for (const listener of [...this.#listeners]) report(listener);
   }
 
-  /** Closes the connection or timer of the current state. */
+  /** Clears the timer of the state `waiting`, or closes the connection of the state `connected`. */
   #leaveState(): void {
     if (this.#state.name === 'waiting') clearTimeout(this.#state.timer);
     if (this.#state.name === 'connected') this.#state.connection[Symbol.dispose]();

@@ -34,8 +34,8 @@ describe('subgraph calls: the time-out', () => {
         return performance.now() - startedAtMs;
       }),
     );
-    // SUBGRAPH_CONNECTIONS allows one call at a time. If the time-out started only after the queue, the calls would
-    // time out one after another, and the tenth call after ten times as long.
+    // SUBGRAPH_CONNECTIONS allows one call at a time. If time in the queue did not count, the calls would time out one
+    // after another. The tenth call would take ten times as long as the first.
     expect(Math.max(...elapsedMs)).toBeLessThan(3 * Math.min(...elapsedMs));
   });
 });
@@ -63,7 +63,7 @@ describe('subgraph calls: queued calls', () => {
     expect(people.calls).toHaveLength(2);
   });
 
-  // Regression: calls waited in the queue until SUBGRAPH_TIMEOUT, which is longer than clients wait.
+  // Regression: calls waited in the queue until SUBGRAPH_TIMEOUT, but clients give up earlier.
   it('fail when they have waited too long, and say when to retry', async () => {
     await using people = await startSubgraph();
     await using gateway = await startTestGateway({

@@ -63,7 +63,7 @@ describe('subgraph calls', () => {
   });
 
   it('wait for no TLS handshake of another call', async () => {
-    // Regression: undici let one call wait for the subgraph's TLS handshake, and all others for that call.
+    // Regression: while one call waited for its TLS handshake, undici opened no connection for other calls.
     await using receiver = await startReceiver({ path: '/graphql' });
     await using silent = await startTcpProxy(receiver.url.replace('http:', 'https:'));
     silent.silence();

@@ -77,7 +77,8 @@ export function createSubgraphClient({ name, transport, limits, log }: SubgraphC
     const headers = ['content-type', 'application/json', 'accept', 'application/json'];
     if (authorization) headers.push('authorization', authorization);
     if (requestId) headers.push('x-request-id', requestId);
-    // The client's own header is not forwarded: with a false address, a client could evade rate limits of subgraphs.
+    // The client's own `x-forwarded-for` header is not forwarded. With a false address, a client could evade rate
+    // limits of subgraphs.
     if (clientAddress) headers.push('x-forwarded-for', clientAddress);
     if (forwarded) headers.push(...forwarded);
     return headers;
@@ -153,11 +154,11 @@ export function createSubgraphClient({ name, transport, limits, log }: SubgraphC
   };
 }
 
-/** If less time than this is left until the time-out, a queued call is not sent, and a failed call is not repeated. */
+/** Minimum time before a call's time-out. Later than that, a queued call is not sent, and a failed call is not retried. */
 const minLeftMs = 10;
 
 /**
- * The failure of a call. The client gets a sentence of the subgraph's name and `message`: "The subgraph user does not
+ * The failure of a call. The client's error message is the subgraph's name and `message`: "The subgraph user does not
  * answer."
  */
 class CallError extends Error {
@@ -178,7 +179,7 @@ function asCallError(error: unknown): CallError {
   return new CallError('SUBGRAPH_UNAVAILABLE', 'does not answer', error);
 }
 
-/** Creates the error of an operation whose client has disconnected, or whose time-out has elapsed. */
+/** Creates the error of an operation that timed out, or whose client has disconnected. */
 function cancelledBy({ reason }: AbortSignal): Error {
   return isCodedError(reason)
     ? reason

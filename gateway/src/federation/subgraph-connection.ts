@@ -152,8 +152,8 @@ export function createEventStreams({ connectTimeoutMs, keepAliveMs, maxEventByte
       const end = (report?: () => void) => {
         if (hasEnded) return;
         hasEnded = true;
-        // The client is disposed explicitly: when our code throws, graphql-sse would keep the stream open and continue
-        // to read it.
+        // The client is disposed explicitly. Otherwise graphql-sse would continue to read the stream after an error in
+        // our code.
         client.dispose();
         report?.();
       };

@@ -6,8 +6,8 @@ export function subgraphNames(supergraphSdl: string): string[] {
 }
 
 /**
- * Reads the URLs of the subgraphs from the supergraph, by name. Invalid URLs are left out, because composition accepts
- * any text as a URL.
+ * Reads the URLs of the subgraphs from the supergraph, by name. Composition accepts any text as a URL. Texts that are
+ * not http(s) URLs are left out.
  */
 export function subgraphUrls(supergraphSdl: string): Record<string, string> {
   return Object.fromEntries(

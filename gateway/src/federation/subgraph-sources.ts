@@ -4,13 +4,10 @@ import type { Subgraph } from '../execution/subgraph/subgraph.ts';
 import { createSubgraphClient, type SubgraphCallLimits, type SubgraphClient } from './subgraph-client.ts';
 import { createHttpTransport, createLocalTransport } from './subgraph-transport.ts';
 
-/**
- * The clients of all subgraphs. If the old and the new supergraph of a reload have the same subgraph at the same URL,
- * they share its client.
- */
+/** The clients of all subgraphs. After a reload, a subgraph with an unchanged URL and time-out keeps its client. */
 export interface SubgraphSources {
   /**
-   * Leases the client of a subgraph at a URL. Releasing the last lease closes its connections.
+   * Leases the client of a subgraph at a URL. When the last lease is released, the client's connections are closed.
    *
    * @param timeoutMs time-out of a call. Default: `timeoutMs` of the limits for all subgraphs
    */

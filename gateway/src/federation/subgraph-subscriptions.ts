@@ -20,13 +20,13 @@ export interface Upstreams extends AsyncDisposable {
   /** Number of subscriptions at subgraphs. */
   readonly count: number;
   /**
-   * Subscribes at a subgraph. Listeners with equal requests share one subscription at the subgraph. It ends when the
-   * last of them unsubscribes, by disposing the result. When its connection is lost, the shared subscription reconnects
-   * with the token of a current listener. After `retries` failures in a row the listeners fail with CodedError
-   * SUBGRAPH_UNAVAILABLE (retryable).
+   * Subscribes at a subgraph. Listeners with equal requests share one subscription at the subgraph. Disposing the
+   * result unsubscribes the listener. The shared subscription ends when no listener is left.
    *
-   * @throws CodedError SUBGRAPH_UNAVAILABLE if the subgraph serves no subscriptions, or already has `maxPerSubgraph` of
-   *   them
+   * If the connection is lost, the shared subscription reconnects with the token of a current listener. After `retries`
+   * consecutive failures the listeners fail with CodedError SUBGRAPH_UNAVAILABLE (retryable).
+   *
+   * @throws CodedError SUBGRAPH_UNAVAILABLE if the subgraph serves no subscriptions, or has reached `maxPerSubgraph`
    */
   subscribe(request: UpstreamRequest, listener: UpstreamListener): Disposable;
   /** Reconnects the subscriptions whose subgraph has moved to another URL. */

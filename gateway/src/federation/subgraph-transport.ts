@@ -55,8 +55,8 @@ export function createHttpTransport(
 }
 
 /**
- * Calls a subgraph in the same process. The subgraph gets the same headers and body as over HTTP, and its reply has the
- * same size limit.
+ * Calls a subgraph in the same process. The headers, the body and the size limit of the reply are the same as over
+ * HTTP.
  */
 export function createLocalTransport(
   call: SubgraphCall,

@@ -10,9 +10,11 @@ export interface SupergraphSource {
   readonly name: string;
   readonly isUrl: boolean;
   /**
-   * Reads the supergraph. Returns null if it is unchanged since the last call, unless `isForced`.
+   * Reads the supergraph. May return null if the supergraph has not changed since the last call. Never returns null
+   * with `isForced`.
    *
-   * @throws Error with a message such as `can't be read: …`, before which the caller writes the source's name
+   * @throws Error whose message lacks its subject, such as `can't be read: …`. The caller prepends the name of the
+   *   source
    */
   read(options?: { isForced?: boolean; signal?: AbortSignal }): Promise<string | null>;
 }

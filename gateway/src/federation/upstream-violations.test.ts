@@ -56,7 +56,7 @@ describe('upstream: a violation of the protocol is a lost connection', () => {
   });
 
   it('an event on a stream that is no GraphQL response: its connection is closed', async () => {
-    // Regression: each retry left a stream open that the gateway continued to read into memory.
+    // Regression: streams stayed open after a retry. The gateway continued to read them into memory.
     const lies = Promise.withResolvers<ServerResponse>();
     await using subgraph = createServer((_request, response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream' });

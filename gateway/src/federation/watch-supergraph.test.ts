@@ -19,7 +19,7 @@ function watch(setting: string, served: string, intervalMs = 20) {
       ...source,
       read: (options) =>
         source.read(options).catch((error: unknown) => {
-          // The event is deferred, so that the failure is logged before the test continues.
+          // `setImmediate` delays `failed`, so that the failure is logged before the test continues.
           setImmediate(() => events.emit('failed'));
           throw error;
         }),
@@ -38,7 +38,7 @@ function watch(setting: string, served: string, intervalMs = 20) {
     loaded,
     /** Resolves when reading the source has failed. */
     untilFailed: () => once(events, 'failed'),
-    /** Resolves once this many supergraphs were loaded. */
+    /** Resolves once `count` supergraphs were loaded. */
     async untilLoaded(count: number) {
       while (loaded.length < count) await once(events, 'loaded');
     },

@@ -6,7 +6,7 @@ export interface WatchSupergraphOptions {
   source: SupergraphSource;
   /** The supergraph that the gateway serves at the start. */
   served: string;
-  /** Switches to another supergraph. Rejects if it can't be served. */
+  /** Switches to another supergraph. Rejects if that supergraph can't be served. */
   reload(supergraphSdl: string): Promise<void>;
   log: Log;
   /** Interval at which the source is polled. */
@@ -14,8 +14,8 @@ export interface WatchSupergraphOptions {
 }
 
 /**
- * Reloads the supergraph when its source has changed. Files are polled, which also works for mounted files and for
- * files that are replaced by a rename.
+ * Reloads the supergraph when its source has changed. Files are polled. Polling works for mounted files, and for files
+ * that are replaced by a rename.
  *
  * If the source can't be read, or the supergraph can't be served, the previous one stays in use. A supergraph that
  * can't be served is not retried until it changes. On SIGHUP the source is read immediately, and a supergraph that
