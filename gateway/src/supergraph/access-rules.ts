@@ -37,7 +37,7 @@ const specs = [
  *
  * - the type on which the field is selected, the field itself, and the type that it returns;
  * - for an abstract type, each of its object types; for an object type, each interface that has the field;
- * - the fields that the field requires from other subgraphs, or gets by `@fromContext`.
+ * - the fields that the subgraph gets by `@requires` or `@fromContext`, in order to resolve the field.
  */
 export function readAccessRules({ schema: apollo }: Supergraph): AccessRules | null {
   const directives = specs.flatMap((spec) => {
@@ -145,7 +145,7 @@ function interfacesWith(schema: GraphQLSchema, typeName: string, field: string):
 /**
  * Lists the fields that a subgraph gets in order to resolve a field: those of `@requires` and `@fromContext`.
  *
- * @param definedAt the type whose definition has the field: `typeName`, or an interface of it for `@interfaceObject`
+ * @param definedAt the type whose definition has the field: `typeName`, or with `@interfaceObject` one of its interfaces
  */
 function requiredFields(
   apollo: Schema,

@@ -5,8 +5,8 @@ export interface GrantClaims {
   /** The claim with the scopes: a space-separated text (RFC 8693), or a list. */
   scopes: string;
   /**
-   * The claim with the policies that the client fulfils: a space-separated text, or a list. Null if there is no such
-   * claim.
+   * The claim with the policies that the client fulfils: a space-separated text, or a list. Null if tokens have no
+   * claim for policies.
    */
   policies: string | null;
 }

@@ -8,9 +8,9 @@ import {
 import { astFromValue, type DocumentNode, type GraphQLSchema, isNonNullType, Kind, visit } from 'graphql';
 
 /**
- * Adds to the API schema the operation directives that subgraphs export by `@composeDirective`. Apollo's library
- * removes these directives from the API schema, together with all other definitions that come from a `@link`. A
- * directive with an argument of an inaccessible type is not added.
+ * Adds operation directives to the API schema. Subgraphs export these directives by `@composeDirective`. Apollo's
+ * library removes all definitions that come from a `@link` from the API schema, including these directives. A directive
+ * with an argument of an inaccessible type is not added.
  */
 export function exposeOperationDirectives({ schema }: Supergraph): void {
   const linked = schema
@@ -33,8 +33,8 @@ export function exposeOperationDirectives({ schema }: Supergraph): void {
 
 /**
  * Creates the function that writes the default values of non-null arguments into the directives of an operation. The
- * directives are sent on to subgraphs, and a subgraph may define a directive without the supergraph's default value:
- * composition takes a directive's definition from only one subgraph.
+ * directives are sent to subgraphs. A subgraph may lack the default value, because composition takes the directive's
+ * definition from another subgraph.
  */
 export function createDefaultsWriter(schema: GraphQLSchema): (document: DocumentNode) => DocumentNode {
   const defaults = new Map(

@@ -14,9 +14,9 @@ export interface OverrideOptions {
 }
 
 /**
- * Reads the `@override` labels of a supergraph. For each request one random number is compared with all percentages. So
- * the labels `percent(5)` and `percent(20)` need three variants of a plan and not four: none, only `percent(20)`, or
- * both.
+ * Reads the `@override` labels of a supergraph. For each request one random number is compared with all percentages. A
+ * number below 5 is also below 20, so `percent(5)` is never active without `percent(20)`. With these two labels, an
+ * operation has three plans and not four.
  */
 export function readOverrides(
   { schema }: Supergraph,

@@ -5,7 +5,7 @@ import { createPlanOperation } from '../planning/plan-operation.ts';
 import { federationOneSupergraph } from '../testing/supergraphs/federation-one.ts';
 import { readSupergraph } from './read-supergraph.ts';
 
-/** Composes subgraphs that import these directives from a version of federation. */
+/** Composes subgraphs that use this version of federation and import these directives. */
 function compose(version: string, imports: readonly string[], subgraphs: Record<string, string>): string {
   const link = `extend schema @link(url: "https://specs.apollo.dev/federation/v${version}", import: ${JSON.stringify(imports)})`;
   const { supergraphSdl, errors } = composeServices(
@@ -15,7 +15,7 @@ function compose(version: string, imports: readonly string[], subgraphs: Record<
   return supergraphSdl;
 }
 
-/** Returns the query plan of an operation, or the planner's result without a plan. */
+/** Returns the query plan of an operation. If there is no plan, returns the planner's whole result. */
 function plan(supergraphSdl: string, text: string) {
   const planned = createPlanOperation({ supergraphSdl, hideSuggestions: false })({
     text,

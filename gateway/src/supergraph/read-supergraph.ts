@@ -9,11 +9,11 @@ export interface ReadSupergraphOptions {
 }
 
 /**
- * Reads a supergraph of federation 1 or 2. The features that Apollo Router supports are accepted, because our executor
- * also supports them.
+ * Reads a supergraph of federation 1 or 2. Our executor supports the features that Apollo Router supports, so all of
+ * them are accepted.
  *
- * @throws CodedError CONNECTORS_UNSUPPORTED, with a message such as `has Apollo Connectors …`, before which the caller
- *   writes what the supergraph is called
+ * @throws CodedError CONNECTORS_UNSUPPORTED, with a message without a subject (`has Apollo Connectors …`). The caller
+ *   prepends a name for the supergraph
  * @throws Error with every fault of the supergraph; UNSUPPORTED_LINKED_FEATURE for an unknown feature that is required
  *   for security or execution
  */
@@ -27,7 +27,7 @@ export function readSupergraph(sdl: string, { validate = true }: ReadSupergraphO
   return supergraph;
 }
 
-/** Converts an API schema for graphql-js, with `@defer`. */
+/** Converts an API schema to a schema of graphql-js. The directive `@defer` is included. */
 export function toClientSchema(apiSchema: Schema): GraphQLSchema {
   return apiSchema.toGraphQLJSSchema({ includeDefer: true });
 }
@@ -35,8 +35,8 @@ export function toClientSchema(apiSchema: Schema): GraphQLSchema {
 const connectIdentity = 'https://specs.apollo.dev/connect';
 
 /**
- * Refuses subgraphs with connectors. Such a subgraph has no GraphQL server that we could call: Apollo Router itself
- * calls its REST APIs.
+ * Refuses subgraphs with connectors. Such a subgraph is a REST API without a GraphQL server. Only Apollo Router can
+ * call it.
  */
 function refuseConnectors({ schema }: Supergraph): void {
   if (!schema.coreFeatures?.getByIdentity(connectIdentity)) return;

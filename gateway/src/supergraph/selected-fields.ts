@@ -14,8 +14,8 @@ export interface FieldSelection {
 }
 
 /**
- * Lists the fields that a selection text of the supergraph, such as the argument of `@requires`, selects at any depth.
- * The text may be in braces, as the selection of a context is.
+ * Lists the fields in a selection text, such as the argument of `@requires`, at any depth. The text may be in braces,
+ * like the `selection` of a context.
  */
 export function listSelected(schema: GraphQLSchema, typeName: string, text: string): FieldSelection[] {
   const inner = /^\s*\{([\s\S]*)\}\s*$/.exec(text)?.[1] ?? text;
