@@ -1,7 +1,7 @@
 /** A queue of events with one reader. */
 export interface EventQueue<T> {
   push(event: T): void;
-  /** Ends the stream after the queued events. With an error, the reader's `next` rejects after them. */
+  /** Ends the stream after the queued events. With an error, the reader's `next` rejects after the last event. */
   end(error?: unknown): void;
   /** Resolves when all events have been read, or the reader has left. */
   drained(): Promise<void>;

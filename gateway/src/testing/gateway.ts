@@ -44,7 +44,7 @@ export async function startTestGateway({
   tokens = 'sessions',
 }: {
   environment?: Environment;
-  /** Methods of the session store to replace. */
+  /** Methods that replace methods of the session store. */
   keyValue?: Partial<KeyValue>;
   /** URLs that replace those of the real subgraphs. */
   subgraphUrls?: Record<string, string>;
@@ -54,7 +54,10 @@ export async function startTestGateway({
   jwksUrl?: string;
   /** Whether the gateway calls the subgraphs without HTTP. */
   inProcess?: boolean;
-  /** Whether tokens belong to sessions, are only verified, or are passed on unverified. Default: sessions. */
+  /**
+   * How the gateway handles tokens: with sessions, by verification only, or by forwarding without verification.
+   * Default: sessions.
+   */
   tokens?: 'sessions' | 'verified' | 'passed on';
 } = {}) {
   await using releases = new AsyncDisposableStack();
@@ -150,11 +153,11 @@ export async function startTestGateway({
     tails: () => [...tails],
     /** Number of subscriptions that the gateway has at subgraphs. */
     upstreamSubscriptions: () => gateway.upstreamSubscriptions,
-    /** Starts another gateway on the same engines; the caller stops it. */
+    /** Starts another gateway with the same session store and topics. The caller must stop that gateway. */
     start,
-    /** Stops only the gateway, not its clients and engines. */
+    /** Stops only the gateway. Its clients, its session store and its topics stay open. */
     stop: () => gateway[Symbol.asyncDispose](),
-    /** Resolves once this many subscriptions are active. */
+    /** Resolves when exactly `count` subscriptions are active. */
     async untilSubscribed(count: number) {
       await waitFor(() => gateway.subscriptions === count, { everyMs: 1 });
     },

@@ -23,7 +23,7 @@ export function createHold(): Hold {
   };
 }
 
-/** Makes `caughtUp` wait on all tails that are opened later, as if the broker did not answer. */
+/** Makes `caughtUp` wait for each topic consumer that is opened from now on, as if the broker did not answer. */
 export function holdCaughtUp(topics: Topics): Hold {
   const hold = createHold();
   const { tail: open } = topics;

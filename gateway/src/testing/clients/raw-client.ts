@@ -28,7 +28,7 @@ export async function connectRaw(url: string, protocols: string | string[] = 'gr
     send: (message: object | string) => socket.send(typeof message === 'string' ? message : JSON.stringify(message)),
     subscribe: (id: string, query = 'query') => client.send({ id, type: 'subscribe', payload: { query } }),
     complete: (id: string) => client.send({ id, type: 'complete' }),
-    /** Resolves with the next unread message. Rejects if the socket closes before. */
+    /** Resolves with the next unread message. Rejects if the socket closes first. */
     async next(): Promise<RawMessage> {
       while (messages.length <= read) {
         const cause = await Promise.race([once(socket, 'message').then(() => null), closed]);

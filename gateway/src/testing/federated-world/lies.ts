@@ -33,8 +33,8 @@ export function tellLies(response: SubgraphResponse, seed: number, oneIn: number
 }
 
 /**
- * Executes the operation with graphql-js, with the data of a result as its root value. Returns equal data if the types,
- * nulls and order of keys in the result follow the specification.
+ * Executes the operation with graphql-js, with `data` as the root value. The result equals `data` if types, nulls and
+ * the order of keys follow the specification.
  */
 export async function completeBySpecification(
   schema: GraphQLSchema,

@@ -35,8 +35,8 @@ interface Reference {
 
 /**
  * Whether some fields of object types are non-null although their interface's field is nullable. For such fields
- * Apollo's executor wrongly uses the interface's nullability, so its result for a null differs from ours. To avoid such
- * nulls, supergraphs with these fields have no failing fields and no unknown entities.
+ * Apollo's executor wrongly uses the interface's nullability, so its result for a null differs from ours. To avoid
+ * nulls in these fields, their supergraphs have no failing fields and no unknown entities.
  */
 export function hasCovariantFields(seed: number): boolean {
   return seed % 3 === 0;
@@ -67,7 +67,10 @@ function subgraphSdls(seed: number): Record<string, string> {
   /** Decides by the seed whether a type is non-null: returns an exclamation mark or nothing. */
   const n = (what: string) => (hash(seed, 'null', what) % 3 === 0 ? '!' : '');
   const covariant = (what: string) => (hasCovariantFields(seed) ? n(what) : '');
-  /** Returns the field if the seed assigns it to `subgraph`, one of the subgraphs in `among`; else an empty text. */
+  /**
+   * Returns the field if the seed assigns it to `subgraph`, else an empty text. The seed chooses from the subgraphs in
+   * `among`.
+   */
   const placed = (field: string, subgraph: string, among: readonly string[]) =>
     among[hash(seed, 'placed', field) % among.length] === subgraph ? field : '';
   const productFields = (subgraph: string) =>

@@ -25,7 +25,7 @@ export function hash(...parts: unknown[]): number {
  */
 export interface WorldOptions {
   seed: number;
-  /** About one in this many fields fails. 0 means that no field fails. */
+  /** Of `failOneIn` fields, about one fails. 0 means that no field fails. */
   failOneIn: number;
   /** Called for each field of Mutation, in order. */
   onMutation?: (name: string) => void;

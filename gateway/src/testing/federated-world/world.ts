@@ -25,14 +25,14 @@ export type Fault = (subgraph: string, response: SubgraphResponse) => SubgraphRe
 export interface ExecutionOptions {
   text: string;
   variables: Record<string, unknown>;
-  /** About one in this many fields fails. 0 means that no field fails. */
+  /** Of `failOneIn` fields, about one fails. 0 means that no field fails. */
   failOneIn?: number;
   /** Whether the client accepts deferred parts. Default: false. */
   takesDeferred?: boolean;
   fault?: Fault;
 }
 
-/** The result of executing an operation, with the calls that were made. */
+/** The result of an operation, with its mutations and its number of requests to subgraphs. */
 export interface Outcome {
   data: unknown;
   errors: readonly GraphQLError[];
@@ -132,7 +132,7 @@ export function createWorld(seed: number, knowsAll = false) {
         ...state,
       } as Outcome;
     },
-    /** Plans the operation with our corrections of the planner, and executes it. */
+    /** Plans the operation with our planner, which corrects faults of Apollo's planner. Then executes the plan. */
     async executeByOurs(options: ExecutionOptions): Promise<Outcome> {
       const { state, call } = open(options);
       const { definition, fragments, conditions } = read(options);
@@ -182,8 +182,8 @@ interface SentToApollo {
 }
 
 /**
- * Removes `__typename` of entities that are interface objects. Apollo's executor would overwrite the object's type with
- * the interface's name, and then omit fragments on the type.
+ * Removes the `__typename` of interface objects. Apollo's executor would overwrite the object's type with the
+ * interface's name. Then it would omit the fields of fragments on the object's type.
  */
 function hideInterface(response: SubgraphResponse): SubgraphResponse {
   const { _entities: entities } = (response.data ?? {}) as { _entities?: ({ __typename?: string } | null)[] };

@@ -23,7 +23,7 @@ export const item = (id: string) => ({
 
 export type Respond = TestExecutorOptions['respond'];
 
-/** Answers requests to all subgraphs, with every field that they have. */
+/** Answers requests to all subgraphs. A response has all fields of the subgraph, even those that were not requested. */
 export const respond: Respond = ({ subgraph, query, variables }: SentRequest) => {
   if (!query.includes('_entities'))
     return { data: { items: [item('1'), item('2')], best: item('1'), sure: item('1'), buy: item('1') } };

@@ -33,7 +33,7 @@ export function leasePlanner(options: PlannerOptions): Planner {
   const disposal = new AbortController();
   return {
     async plan(request, requester = { name: '' }) {
-      // Refuses requests after disposal, like the planner itself.
+      // After the lease is disposed, requests are refused, although the shared planner still runs.
       const signal = AbortSignal.any([disposal.signal, ...(requester.signal ? [requester.signal] : [])]);
       const planned = entry.planner.plan(request, { ...requester, signal });
       requested.add(planned);

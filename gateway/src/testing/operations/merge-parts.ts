@@ -27,7 +27,7 @@ function mergeAt(into: Json, [step, ...rest]: DeferredPart['path'], value: Json)
   if (step === undefined) return value === null ? into : merge(into, value);
   const found = (into as { [key: string]: Json })[step];
   if (found === undefined) throw new Error(`a part is for ${step}, which the client does not have`);
-  // An error in an overlapping part has set the object to null.
+  // Another part has an error in the same object, and has set the object to null.
   if (found === null) return into;
   (into as { [key: string]: Json })[step] = mergeAt(found, rest, value);
   return into;

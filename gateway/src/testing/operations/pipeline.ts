@@ -50,7 +50,7 @@ export async function openTestPipeline({
       const operation = await operations.prepare({ query, variables }, anonymous);
       return operations.execute(operation, anonymous);
     },
-    /** Prepares an operation, and resolves with the error of the refusal; null if it is not refused. */
+    /** Prepares an operation. Resolves with the error if the operation is refused, else with null. */
     refusal: (query: string, variables: unknown = {}) =>
       operations.prepare({ query, variables: variables as never }, anonymous).then(
         () => null,

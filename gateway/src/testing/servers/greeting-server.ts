@@ -11,7 +11,9 @@ import { greetingSchema } from '../supergraphs/parcel-supergraph.ts';
 /** A subscription to the greetings of one person or of all people, with a field of another subgraph. */
 export const greeted = 'subscription ($by: ID) { hi: greeted(by: $by) { text by { name } } }';
 
-/** Starts a subgraph that serves the subscription `greeted` itself, with graphql-ws and graphql-sse. */
+/**
+ * Starts a subgraph that serves the subscription `greeted` itself (without `@topic`), over graphql-ws and graphql-sse.
+ */
 export async function startGreetingServer() {
   const schema = greetingSchema((by, context) => {
     const { authorization } = context as { authorization?: string };
@@ -36,7 +38,7 @@ export async function startGreetingServer() {
     context: (request) => ({ authorization: request.raw.headers.authorization }),
   });
   const server = createServer((request, response) => {
-    // The promise rejects for a connection that `cut` has closed.
+    // `handler` rejects if `cut` has closed its connection.
     handler(request, response).catch(() => {});
   });
   const sockets = new WebSocketServer({ server });
@@ -52,7 +54,7 @@ export async function startGreetingServer() {
     eventsUrl: `http://127.0.0.1:${port}`,
     /** The arguments and tokens of subscribe requests, in order. */
     requested,
-    /** Resolves once this many subscriptions are active here. */
+    /** Resolves when the subgraph has exactly `count` active subscriptions. */
     async untilStreams(count: number) {
       while (streams.size !== count)
         await new Promise<void>((resolve) => {

@@ -103,11 +103,11 @@ export async function startSocketServer(
     log,
     connections,
     subscribers,
-    /** Resolves once this many subscriptions are active. */
+    /** Resolves when exactly `count` subscriptions are active. */
     async untilSubscribed(count: number) {
       while (subscribers.size !== count) await once(server, 'subscribed');
     },
-    /** Resolves once this many connections are open. */
+    /** Resolves when exactly `count` connections are open. */
     async untilConnections(count: number) {
       await waitFor(() => connections.count === count, { everyMs: 1 });
     },

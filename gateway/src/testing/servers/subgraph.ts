@@ -24,7 +24,7 @@ export async function startSubgraph(respond: (response: ServerResponse, body: st
   await once(server, 'listening');
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/graphql`,
-    /** The response objects of all calls so far, with the requests in `req`. */
+    /** The response objects of all calls so far. `req` of a response object is the request. */
     calls,
     /** Resolves with the response object of the nth call, once the call has arrived. */
     async call(number: number): Promise<ServerResponse> {

@@ -19,7 +19,7 @@ export async function startSupergraphServer(text = '', status = 200) {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/supergraph.graphql`,
     served,
     seen,
-    /** Resolves once this many requests were answered with this status. */
+    /** Resolves once `count` requests were answered with `status`. */
     async untilSeen(count: number, status: number) {
       while (seen.filter((each) => each.status === status).length < count) await once(server, 'seen');
     },

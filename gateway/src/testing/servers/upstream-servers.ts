@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { type WebSocket, WebSocketServer } from 'ws';
 
-/** Starts a subgraph's WebSocket server whose frames the test writes. */
+/** Starts a WebSocket server in place of a subgraph. The test writes its frames. */
 export async function startUpstreamSockets(
   onSocket: (socket: WebSocket) => void,
   options: { autoPong?: boolean } = {},
@@ -22,7 +22,7 @@ export async function startUpstreamSockets(
     get sockets() {
       return sockets;
     },
-    /** Resolves once there have been this many connections. */
+    /** Resolves once there have been `count` connections. */
     async untilSockets(count: number) {
       while (sockets < count) await once(server, 'counted');
     },

@@ -6,7 +6,7 @@ import { concatAST, type DocumentNode, GraphQLError, type GraphQLSchema, parse }
 
 /**
  * A supergraph unrelated to vouchers, to test that the gateway works with any supergraph. The subgraph `tracking`
- * stores moves of parcels, and `people` has names.
+ * stores moves of parcels. The subgraph `people` stores names.
  */
 const trackingSdl = parse(`
   extend schema
@@ -73,7 +73,7 @@ export interface ParcelSupergraphOptions {
   more?: string;
 }
 
-/** Returns the supergraph, which is composed once per process and options. */
+/** Returns the supergraph. It is composed only once in a process for the same options. */
 export function parcelSupergraph({ people = true, more }: ParcelSupergraphOptions = {}): string {
   const key = JSON.stringify([people, more]);
   const supergraph = composed.get(key) ?? compose({ people, more });

@@ -1,6 +1,6 @@
 import { parcelSupergraph } from './parcel-supergraph.ts';
 
-/** Returns the parcel supergraph in which the fields that `field` matches need the scope `track`. */
+/** Returns the parcel supergraph. Its fields that match `field` require the scope `track`. */
 export function protectedSupergraph(field: RegExp): string {
   return parcelSupergraph()
     .replace(/(schema\n)/, '$1  @link(url: "https://specs.apollo.dev/requiresScopes/v0.1", for: SECURITY)\n')
