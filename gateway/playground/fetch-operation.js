@@ -6,8 +6,8 @@ const url = new URL('/graphql', location.href);
 const socketUrl = Object.assign(new URL(url), { protocol: url.protocol.replace('http', 'ws') });
 
 /**
- * GraphiQL's fetcher: HTTP for queries and mutations, a WebSocket for subscriptions. It sends the headers of the
- * editor's tab. If they have no `authorization`, it adds the token of the last sign-in.
+ * GraphiQL's fetcher: HTTP for queries and mutations, a WebSocket for subscriptions. The fetcher sends the headers of
+ * the editor's tab. If the tab has no `authorization` header, the fetcher adds the token of the last sign-in.
  */
 export const fetchOperation = (parameters, options) => {
   const headers = withToken(options?.headers ?? {});
@@ -16,7 +16,7 @@ export const fetchOperation = (parameters, options) => {
     fetch: fetchAndNote,
     // In development the gateway adds the query plan and the time of each fetch to the response.
     headers: { 'x-query-plan': 'true' },
-    // One WebSocket client per operation, because the headers of a tab authenticate the whole connection.
+    // Each operation has its own connection. The headers of its tab authenticate that connection.
     wsClient: createClient({ url: socketUrl.href, connectionParams: headers, shouldRetry: () => false }),
   });
   return fetcher(parameters, { ...options, headers });

@@ -14,7 +14,7 @@ export function onSessionChange(listener) {
   return () => listeners.delete(listener);
 }
 
-/** Updates the session from a response that signs in or out: a root field with a token, or `signOut`. */
+/** Updates the session from a response. A root field with a token signs in, and `signOut: true` signs out. */
 export function noteAnswer(data) {
   for (const [name, value] of Object.entries(data ?? {})) {
     if (typeof value?.token === 'string') keep({ token: value.token, username: value.user?.username ?? 'you' });

@@ -5,9 +5,9 @@ import { z } from 'zod';
 export const anyOrigin = '*';
 
 /**
- * Creates the schema of the setting `ALLOWED_ORIGINS`: comma-separated origins, or `*`. The parsed value has the form
- * that browsers send; undefined if not set. The message for an invalid value contains the first entry that is not an
- * origin.
+ * Creates the schema of the setting `ALLOWED_ORIGINS`: comma-separated origins, or `*`. Origins are parsed to the form
+ * that browsers write in the `Origin` header. The parsed value is undefined if the setting is missing. The message for
+ * an invalid value contains the first entry that is not an origin.
  */
 export function allowedOrigins() {
   return z
@@ -59,7 +59,9 @@ export function originPolicy({
   };
 }
 
-/** Normalises an origin to the form that browsers send; null if it is not an origin. */
+/**
+ * Returns `*` unchanged, and an origin as browsers write it in the `Origin` header. Returns null for any other text.
+ */
 function readOrigin(entry: string): string | null {
   if (entry === anyOrigin) return entry;
   // The origins of mobile apps have custom schemes, such as capacitor://localhost.

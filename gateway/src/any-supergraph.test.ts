@@ -19,7 +19,7 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const link = 'extend schema @link(url: "https://specs.apollo.dev/federation/v2.9", import: ["@key", "@authenticated"])';
 const people =
   'type Query { me: Person } type Person @key(fields: "id") { id: ID! name: String secret: Int @authenticated }';
-/** Adds the field `pong` to the SDL. The subgraph `orders` resolves the field from the start. */
+/** Adds the field `pong` to the SDL. The subgraph `orders` always has a resolver for `pong`. */
 const withPong = (sdl: string) => sdl.replace('ping: Int', 'ping: Int pong: Int');
 const orders = 'type Query { ping: Int } type Person @key(fields: "id") { id: ID! orders: Int }';
 

@@ -24,8 +24,8 @@ export interface GatewayContext {
   /** Called with the headers of each subgraph's response. */
   readonly onSubgraphHeaders?: ((headers: Readonly<Record<string, string | string[] | undefined>>) => void) | undefined;
   /**
-   * Called with `private` if the response depends on the client, and with `no-store` if it must not be cached. The call
-   * overrides the caching headers of subgraphs.
+   * Called with `private` if the response depends on the client, and with `no-store` if it must not be cached. This
+   * restriction overrides the caching headers of subgraphs.
    */
   readonly restrictCaching?: ((to: 'private' | 'no-store') => void) | undefined;
   /** Aborts when the client has disconnected, or has completed the operation. Never aborts for a live subscription. */

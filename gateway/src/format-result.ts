@@ -37,7 +37,7 @@ export function createResultFormatter(log: Log) {
     /** Writes a chunk of deferred parts as one subsequent payload. */
     stringifyChunk: ({ parts, hasNext }: DeferredChunk) =>
       `{"incremental":[${parts.map(stringifyPart).join()}],"hasNext":${hasNext}}`,
-    /** Formats a thrown value: all errors of an invalid document, or one error. */
+    /** Formats a thrown value. An invalid document may have several errors; any other value becomes one error. */
     formatErrors(thrown: unknown): readonly GraphQLFormattedError[] {
       return formatErrors(thrown instanceof InvalidDocument ? thrown.errors : [wrapped(thrown)]);
     },
@@ -46,7 +46,7 @@ export function createResultFormatter(log: Log) {
 
 export type ResultFormatter = ReturnType<typeof createResultFormatter>;
 
-/** Converts a thrown value to a GraphQL error for the formatter, which reads the value from `originalError`. */
+/** Wraps a thrown value in a GraphQL error, because the formatter expects the thrown value in `originalError`. */
 function wrapped(error: unknown): GraphQLError {
   if (error instanceof GraphQLError) return error;
   // JavaScript code may throw any value, even null.

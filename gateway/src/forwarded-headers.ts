@@ -1,7 +1,7 @@
 import { listItems } from '@voucher-gateway/platform/process/config';
 import { z } from 'zod';
 
-/** Headers that concern one connection or one message, or that the gateway sets itself. */
+/** These headers are never forwarded. They concern one connection or one message, or the gateway sets them itself. */
 const notForwarded = new Set([
   ...['connection', 'keep-alive', 'proxy-authorization', 'proxy-connection', 'te', 'trailer', 'transfer-encoding'],
   ...['upgrade', 'host', 'content-length', 'content-type', 'content-encoding', 'accept', 'accept-encoding', 'expect'],

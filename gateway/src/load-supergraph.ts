@@ -12,7 +12,7 @@ export interface LoadedSupergraph {
   source: SupergraphSource | null;
   /**
    * Why the supergraph can't be served; null if it can be served. The error message consists of the setting's name and
-   * this text, as in "SUPERGRAPH must be a file". With a fault, `sdl` is empty.
+   * this text, as in "SUPERGRAPH must be a file". If `fault` is set, `sdl` is empty.
    */
   fault: string | null;
 }
@@ -34,7 +34,7 @@ export async function loadSupergraph(setting: string | undefined): Promise<Loade
   }
 }
 
-/** @throws Error with a message in the form of `LoadedSupergraph.fault` */
+/** @throws Error whose message can be used as `LoadedSupergraph.fault` */
 function checkSupergraph(sdl: string): void {
   const fail = (what: string, error?: unknown) => {
     throw new Error(error instanceof Error ? `${what}: ${error.message}` : what, { cause: error });

@@ -18,9 +18,9 @@ import { createGateway } from './server.ts';
 const filePollMs = 1_000;
 
 /**
- * Creates the schema of the settings. A gateway for this repository's own supergraph requires REDIS_URL and
- * KAFKA_BROKERS. For the supergraph of the setting SUPERGRAPH, REDIS_URL is optional. Without REDIS_URL the gateway has
- * no sessions, and KAFKA_BROKERS is optional too.
+ * Creates the schema of the settings. This repository's own supergraph requires REDIS_URL and KAFKA_BROKERS. With
+ * another supergraph (setting SUPERGRAPH), REDIS_URL is optional. Without REDIS_URL the gateway has no sessions, and
+ * KAFKA_BROKERS is optional too.
  */
 const settingsOf = (sdl: string, { SUPERGRAPH, REDIS_URL }: Environment, fault: string | null = null) => {
   const isOwn = !SUPERGRAPH?.trim();
@@ -44,7 +44,8 @@ const urlsOf = (sdl: string, config: Record<string, unknown>) => {
   };
 };
 
-// The supergraph is loaded before the settings are parsed, because each of its subgraphs has a URL setting.
+// The supergraph is loaded before the settings are parsed. Each subgraph in it has settings of its own, such as its
+// URL.
 let supergraph: LoadedSupergraph;
 const readSettings = async (environment: Environment) => {
   supergraph = await loadSupergraph(environment.SUPERGRAPH);

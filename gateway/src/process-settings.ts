@@ -19,7 +19,7 @@ export function subgraphTimeoutSetting(name: string): string {
 }
 
 export interface GatewayProcessOptions {
-  /** The reason why the supergraph that SUPERGRAPH names can't be served; null if it can. Default: null. */
+  /** Why the supergraph of the setting SUPERGRAPH can't be served; null if it can be served. Default: null. */
   fault?: string | null;
   /**
    * The URLs that the supergraph contains, by subgraph name. They are the default values of the subgraphs' URL

@@ -57,8 +57,8 @@ export interface GatewayOptions {
   /** Null if there is no broker. Without a broker, a supergraph with `@topic` fields is refused. */
   topics: Topics | null;
   /**
-   * The session store. Null for a gateway without sessions, which only verifies tokens. If JWKS_URL is missing too, the
-   * gateway forwards tokens unverified.
+   * The session store. Null for a gateway without sessions, which only verifies tokens. Without a session store and
+   * without JWKS_URL, the gateway forwards tokens unverified.
    */
   keyValue: KeyValue | null;
   /** Creates the planner of a supergraph. Default: a planner that runs in a separate thread. */

@@ -5,7 +5,7 @@ import { move } from '../testing/supergraphs/moves.ts';
 
 describe('shutdown', () => {
   it('does not wait for a subgraph that does not respond', async () => {
-    // Regression: an event that waited for its subgraph delayed shutdown by SUBGRAPH_TIMEOUT.
+    // Regression: while an event waited for a subgraph's response, shutdown waited too, up to SUBGRAPH_TIMEOUT.
     await using people = await startSubgraph();
     await using gateway = await startTestGateway({
       subgraphUrls: { people: people.url },
