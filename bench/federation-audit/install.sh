@@ -1,5 +1,6 @@
 #!/bin/sh
-# The audit runs this script in its folder `gateways/<name>`. VOUCHER_GATEWAY is the folder of this repository.
+# The audit runs this script in the folder `gateways/<name>` of the audit. VOUCHER_GATEWAY is the folder of this
+# repository.
 set -e
 cd "$VOUCHER_GATEWAY"
 npm ci

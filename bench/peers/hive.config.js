@@ -4,9 +4,8 @@ import { parse } from 'graphql';
 import { userTypes, voucherTypes } from './schema.js';
 import { feed } from './source.js';
 
-// Configures Hive Gateway with event-driven federated subscriptions, whose events come from an in-memory pubsub. The
-// name of a pubsub topic contains the phone number, because `filterBy` would call one filter per connection for every
-// event.
+// Configures Hive Gateway: its subscriptions get events from an in-memory pubsub. Each phone number has a separate
+// pubsub topic. With one topic for all, `filterBy` would run once per connection for every event.
 const federation = /* GraphQL */ `
   extend schema
     @link(url: "https://specs.apollo.dev/federation/v2.6", import: ["@key", "@external", "@composeDirective"])
@@ -19,7 +18,7 @@ const eventDriven = /* GraphQL */ `
 `;
 const fedBy = '@pubsubOperation(pubsubTopic: "receive-code/{args.phoneNumber}")';
 const { errors, supergraphSdl } = composeServices([
-  // This subgraph is never called, because an event has all selected fields.
+  // The gateway never calls these subgraphs, because each event already contains all fields that the clients select.
   {
     name: 'voucher',
     url: 'http://127.0.0.1:9/graphql',

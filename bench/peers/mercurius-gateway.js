@@ -13,7 +13,7 @@ app.register(mercuriusGateway, {
         wsUrl: `${process.env.SUBGRAPH_URL.replace('http', 'ws')}/graphql`,
         schema: voucherTypes(),
       },
-      // This subgraph is never called, because an event has all selected fields.
+      // The gateway never calls this subgraph, because each event already contains all fields that the clients select.
       { name: 'user', url: 'http://127.0.0.1:9/graphql', schema: userTypes },
     ],
   },

@@ -1,8 +1,8 @@
 /**
- * The part of the product's schema with which other gateways are measured. Here `voucherReceived` takes the phone
- * number as an argument, because the other gateways check no tokens.
+ * A part of the product's schema, for the measurements of other gateways. Here `voucherReceived` takes the phone number
+ * as an argument, because the other gateways check no tokens.
  *
- * @param {string} fedBy the directive of `voucherReceived` that names its source of events
+ * @param {string} fedBy a directive on `voucherReceived` that says where its events come from
  */
 export const voucherTypes = (fedBy = '') => /* GraphQL */ `
   extend type Query {

@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { Kafka, logLevel } from 'kafkajs';
 
 /**
- * Publishes events to a peer's in-memory pubsub. The events come from IPC messages of the benchmark. With KAFKA_BROKERS
- * they come from the topic `receive-code`, which is read with the same library and options as in our gateway.
+ * Publishes events to a peer's in-memory pubsub. The events come from IPC messages of the benchmark. If KAFKA_BROKERS
+ * is set, the events come from the topic `receive-code`. Our gateway reads this topic with the same library and
+ * options.
  *
  * @param {(event: {cursor: string, node: {phoneNumber: string}}) => void} publish publishes an event to the pubsub
  */

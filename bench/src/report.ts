@@ -45,7 +45,7 @@ export function latencies(name: string, samplesMs: readonly number[]): Result[] 
   ).map(([metric, share]) => ({ name, metric, unit: 'ms', value: round(percentile(samplesMs, share)) }));
 }
 
-/** A bound below which one of the results must stay. */
+/** Creates a bound: the value of a result must be below `limit`. */
 export function below(results: readonly Result[], name: string, metric: string, limit: number): Bound {
   const value = figureOf(results, name, metric);
   return { name: `${name} ${metric}`, limit, value, ok: value < limit };

@@ -8,8 +8,9 @@ const events = Number(process.env.BENCH_EVENTS ?? 10_000);
 const reconnects = Number(process.env.BENCH_RECONNECTS ?? 1_000);
 
 /**
- * Checks that a client that reconnects gets all events, once and in order. It runs one process per service on
- * PostgreSQL, Redis and Kafka, and three gateways. One gateway is killed after every 5 % of the events.
+ * Checks that a client that reconnects gets all events, once and in order. The benchmark runs three gateways, and one
+ * process of each other service, on PostgreSQL, Redis and Kafka. Each time 5 % of the events have arrived, it kills the
+ * next gateway.
  */
 export async function resume(): Promise<Report> {
   await using releases = new AsyncDisposableStack();

@@ -13,17 +13,18 @@ const turnSeconds = 5;
 const rate = 100;
 const outageSeconds = 3_600;
 /**
- * Seconds within which the callbacks of a whole outage must be delivered. The time is extrapolated from the measured
- * rate, for an outage of `outageSeconds` with `rate` callbacks per second.
+ * Seconds within which all callbacks of an outage must be delivered. The outage lasts `outageSeconds`, with `rate`
+ * callbacks per second. The benchmark calculates the time from the measured delivery rate.
  */
 const withinSeconds = 900;
 /** Time limit for storing the `total` callbacks during the outage, and again for delivering them after it. */
 const settleMs = withinSeconds * 1_000;
 
 /**
- * Measures one delivery process on PostgreSQL, Redis and Kafka after an outage of one receiver, whose callbacks are all
- * stored and due. It measures how soon these callbacks are delivered. It also measures the latency of 100 callbacks per
- * second to 50 healthy receivers: before, during and after the delivery of the backlog.
+ * Measures one delivery process on PostgreSQL, Redis and Kafka after an outage of one receiver. During the outage, the
+ * process stores the callbacks to this receiver. The benchmark measures how soon the stored callbacks are delivered
+ * after the outage. It also measures the latency of 100 callbacks per second to 50 healthy receivers: before, during
+ * and after the delivery of the backlog.
  */
 export async function backlog(): Promise<Report> {
   await using releases = new AsyncDisposableStack();

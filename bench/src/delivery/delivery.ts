@@ -5,14 +5,14 @@ import { startReceivers } from './receivers.ts';
 
 const total = Number(process.env.BENCH_DELIVERIES ?? 12_000);
 /**
- * Seconds of each measurement at a steady rate. The time is longer than a callback's time-out, so that hanging
- * endpoints have their full effect.
+ * Length of each measurement at a steady rate, in seconds. It is longer than a callback's time-out. So attempts at
+ * hanging endpoints reach their time-out during the measurement.
  */
 const seconds = Number(process.env.BENCH_SECONDS ?? 20);
 const turns = Number(process.env.BENCH_TURNS ?? 2);
 const rate = 300;
 const minPerSecond = 500;
-/** Numbers of endpoints of the steady load: all, the hanging ones, and those whose name server is dead. */
+/** Numbers of endpoints at the steady rate: the total, how many hang, and how many have a dead name server. */
 const steady = { all: 200, hanging: 20, dead: 5 };
 
 /**
@@ -20,9 +20,9 @@ const steady = { all: 200, hanging: 20, dead: 5 };
  *
  * 1. Deliveries per second to 100 fast receivers, and the CPU time per delivery.
  * 2. The rate of the other 90 receivers while 10 of the 100 hang.
- * 3. Latency at a steady rate to 200 receivers: with all of them working, and while 20 hang and 5 have dead name
- *   servers. The two cases are measured alternately, so that changes over time affect both equally. Each time,
- *   different receivers are broken.
+ * 3. Latency at a steady rate to 200 receivers. In the first case all receivers work. In the second case 20 hang, and 5
+ *    have dead name servers. The two cases are measured alternately, so that changes over time affect both equally.
+ *    Each time, different receivers are broken.
  */
 export async function delivery(): Promise<Report> {
   await using releases = new AsyncDisposableStack();
@@ -45,7 +45,7 @@ export async function delivery(): Promise<Report> {
   for (const { name } of isHanging) receivers.setHanging(name, true);
   const counts = (endpoint: Endpoint) => !isHanging.has(endpoint);
   const someHang = await load.run(fast, { total, rate: null, counts, settleMs: 30_000 });
-  // The receivers respond again, so that waiting deliveries are made, and the next phases start without a backlog.
+  // The receivers respond again. So the waiting callbacks are delivered, and the next phases start without a backlog.
   for (const { name } of isHanging) receivers.setHanging(name, false);
 
   const healthy = createEndpoints('steady', steady.all - steady.hanging - steady.dead, receivers.urlOf);

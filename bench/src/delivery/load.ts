@@ -11,7 +11,7 @@ export interface Endpoint extends Addressee {
   url: string;
 }
 
-/** The measurements of a phase, only for endpoints for which the option `counts` is true. */
+/** The measurements of a phase. Only callbacks to endpoints for which the option `counts` returns true are measured. */
 export interface Phase {
   /** Times from the publication of a code to its callback, in milliseconds. */
   timesMs: number[];
@@ -26,7 +26,8 @@ export interface Load {
   /** Records a callback. Returns whether it was awaited. */
   arrived(voucherId: string): boolean;
   /**
-   * Publishes codes to endpoints in turn, and waits for the callbacks of the endpoints for which `counts` is true.
+   * Publishes codes for the endpoints, one endpoint after the other. Waits for the callbacks to the endpoints for which
+   * `counts` returns true.
    * @param rate codes per second; null for as many as possible
    */
   run(
@@ -38,7 +39,7 @@ export interface Load {
 const batch = 500;
 
 export function createLoad(publish: () => OwnDelivery['publish']): Load {
-  /** The publishing time of each code whose callback is awaited, by voucher. */
+  /** The publishing times of codes whose callback has not arrived yet. The keys are voucher ids. */
   const published = new Map<string, number>();
   let timesMs: number[] = [];
   let lastAt = 0;
@@ -78,7 +79,7 @@ export function createLoad(publish: () => OwnDelivery['publish']): Load {
   };
 }
 
-/** Returns this many made-up users, each with the URL to which its callbacks are sent. */
+/** Returns `count` made-up users, each with its own callback URL. */
 export function createEndpoints(prefix: string, count: number, urlOf: (name: string) => string): Endpoint[] {
   return Array.from({ length: count }, (_, index) => {
     const name = `${prefix}${index}`;

@@ -16,9 +16,9 @@ const urlMs = 3_600_000;
 export interface OwnDelivery extends AsyncDisposable {
   /** Publishes codes whose requests have a callbackUrl. Resolves once Kafka has them. */
   publish(codes: readonly { event: VoucherEvent; callbackUrl: string }[]): Promise<void>;
-  /** Number of callbacks that wait for an attempt. The number may be some seconds old. */
+  /** Number of callbacks that wait for an attempt. The number may be a few seconds out of date. */
   waiting(): Promise<number>;
-  /** CPU time so far, in milliseconds by process. */
+  /** CPU time of each process so far, in milliseconds. The keys are process names. */
   cpuMs(): Map<string, number>;
 }
 
@@ -46,7 +46,7 @@ export async function startOwnDelivery({ nameServer }: { nameServer: string }): 
       },
       port,
       readyPath: '/health/ready',
-      // The process is not pinned to a core, like the processes in the benchmark `pipeline`.
+      // The processes in the benchmark `pipeline` are not pinned to a core either.
       pinned: false,
     }),
   );
@@ -61,7 +61,8 @@ export async function startOwnDelivery({ nameServer }: { nameServer: string }): 
   return {
     async publish(codes) {
       const writes = redis.pipeline();
-      // In the product, the voucher service stores the callbackUrl when it accepts a request.
+      // Stores the callback URLs, because no voucher service runs here. In the product, the voucher service stores
+      // them.
       for (const { event, callbackUrl } of codes)
         writes.set(`callback-url:${event.requestId}`, JSON.stringify({ callbackUrl }), 'PX', urlMs);
       await writes.exec();

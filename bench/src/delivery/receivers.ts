@@ -26,7 +26,8 @@ const domain = 'receivers.example.com';
 /** @param onCallback called with the voucher id of each callback that gets a 204 */
 export async function startReceivers(onCallback: (voucherId: string) => void): Promise<Receivers> {
   await using releases = new AsyncDisposableStack();
-  // The time to live is longer than the benchmark, so that each working name is looked up only once.
+  // The time to live is longer than the benchmark. So delivery looks up a name only once, unless its name server is
+  // dead.
   const dns = releases.use(await startDnsServer({ ttlSeconds: 300 }));
   const hanging = new Set<string>();
   const failing = new Set<string>();

@@ -28,13 +28,13 @@ export const ours: QueryContender = {
     start('the gateway', [...nodeOptions, fileOf('../../../gateway/src/main.ts')], '/health/ready', {
       ...environment,
       HOST: '127.0.0.1',
-      // The value is the same as in scripts/run.js.
+      // `scripts/run.js` sets the same value of MALLOC_ARENA_MAX.
       MALLOC_ARENA_MAX: '2',
       NODE_COMPILE_CACHE: fileOf('../../../node_modules/.cache/compiled'),
       LOG_LEVEL: 'error',
       SHUTDOWN_DELAY: '1ms',
       DRAIN_WINDOW: '1ms',
-      // The nested operation costs 24,420, which is more than the default limit.
+      // The nested operation of graph.ts costs 24,420, and the default of MAX_COST is 10,000.
       MAX_COST: '100000',
       MAX_HTTP_CONNECTIONS_PER_ADDRESS: 'off',
     }),
@@ -57,7 +57,8 @@ const limit: QueryContender = {
 };
 
 /**
- * The other gateways, by name. The functions read the versions of the peers' packages, which must be installed before.
+ * The other gateways, by name. Install the peers before calling a function, because it reads the version of the peer's
+ * package.
  */
 const peers: Readonly<Record<string, () => QueryContender>> = {
   hive: () => ({
@@ -73,7 +74,7 @@ const peers: Readonly<Record<string, () => QueryContender>> = {
   mercurius: () => ({
     label: `Mercurius ${peerVersionOf('mercurius')} with JIT`,
     path: '/graphql',
-    // Mercurius supports only federation 1, and so not the nested operation.
+    // Mercurius supports only federation 1. So it can't execute the nested operation of graph.ts.
     operations: small,
     start: (environment) => start('Mercurius', [join(peersFolder, 'mercurius-queries.js')], '/ready', environment),
   }),
@@ -82,7 +83,7 @@ const peers: Readonly<Record<string, () => QueryContender>> = {
 /**
  * Returns the gateways in the order in which they are measured, ours first. Installs peers if needed.
  *
- * @param selected comma-separated names of peers; undefined for all, an empty text for none
+ * @param selected comma-separated names of peers. Undefined selects all peers, and an empty text selects none.
  */
 export async function openContenders(selected: string | undefined): Promise<readonly QueryContender[]> {
   const names = selected?.split(',').filter(Boolean) ?? Object.keys(peers);

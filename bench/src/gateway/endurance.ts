@@ -15,9 +15,9 @@ const probeEveryMs = 10;
 const maxRssMiB = 200;
 
 /**
- * Measures the memory of two gateway processes. The first gets a million requests of one operation, the second gets ten
- * thousand different operations. Meanwhile the second also gets an operation whose plan is cached: the benchmark
- * measures how much the different operations delay it.
+ * Measures the memory of two gateway processes. The first process gets a million requests of one operation. The second
+ * process gets ten thousand different operations. At the same time, it gets one more operation, whose plan is cached.
+ * The benchmark measures how much the different operations delay this operation.
  */
 export async function endurance(): Promise<Report> {
   await using system = await openGatewaySystem();

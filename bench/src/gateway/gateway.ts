@@ -12,7 +12,8 @@ const warmUpMs = 2_000;
 
 /**
  * Compares gateways on queries. Each gateway is one process on one core. 50 connections repeat the same operation, and
- * subgraphs send stored responses. The gateways are measured in turns, and each figure is the median of the rounds.
+ * subgraphs send stored responses. In each round every gateway is measured once. Each figure is the median of all
+ * rounds.
  */
 export async function gateway(): Promise<Report> {
   await using releases = new AsyncDisposableStack();
@@ -98,8 +99,9 @@ function sortKeys(value: unknown): unknown {
 }
 
 /**
- * Compares our gateway with every peer: how many times higher our rate is, and how many times lower our CPU time. On a
- * busy machine the ratio of CPU times is more reliable than the ratio of rates.
+ * Compares our gateway with every peer. The ratio of rates is our rate divided by the peer's. The ratio of CPU times is
+ * the peer's CPU time divided by ours. On a busy machine the ratio of CPU times is more reliable than the ratio of
+ * rates.
  */
 function ratios(results: readonly Result[], contenders: readonly QueryContender[]): Result[] {
   const [own, ...others] = contenders;

@@ -9,7 +9,7 @@ import { pinnedCore } from '../processes/measured-process.ts';
  * gateway.
  */
 export interface HelperProcess extends AsyncDisposable {
-  /** The first message of the process. */
+  /** The first message that the process sends. */
   readonly started: unknown;
   /** Sends a message, and resolves to the answer. */
   ask(message: object): Promise<unknown>;

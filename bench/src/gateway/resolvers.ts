@@ -35,8 +35,8 @@ interface Reference {
 }
 
 /**
- * The subgraphs' resolvers, by name. There are two lists of twenty vouchers: in `purchasedVouchers` each voucher has a
- * different owner, in `User.vouchers` all have the same owner.
+ * The subgraphs' resolvers, by name. There are two lists of twenty vouchers. In `purchasedVouchers` each voucher has a
+ * different owner. In `User.vouchers` all vouchers have the same owner.
  */
 export const resolvers: Readonly<Record<string, object>> = {
   user: {

@@ -3,8 +3,8 @@ import { ApolloGateway } from '@apollo/gateway';
 import { ApolloServer } from '@apollo/server';
 import { startStandaloneServer } from '@apollo/server/standalone';
 
-// Apollo Gateway behind Apollo Server, as their documentation sets them up. The gateway is ready once it responds to a
-// GET without headers.
+// Apollo Gateway behind Apollo Server, as their documentation sets them up. The benchmark sends a GET without headers
+// to check that the gateway is ready.
 
 const supergraphSdl = readFileSync(process.env.SUPERGRAPH ?? '', 'utf8');
 const server = new ApolloServer({ gateway: new ApolloGateway({ supergraphSdl }), csrfPrevention: false });

@@ -6,9 +6,9 @@ import { subgraphSdls } from './graph.ts';
 import { createBareServer } from './http-server.ts';
 import { resolvers } from './resolvers.ts';
 
-// All subgraphs in one process. Each different request is executed once, and its response is stored, so that the
-// subgraphs are never the bottleneck. The data never changes. The parent process gets the ports, and on request the
-// number of requests.
+// All subgraphs in one process. The response to a request is stored, and sent again for equal requests. So the
+// subgraphs are never the bottleneck. The data never changes. The parent process gets the ports at the start. When the
+// parent process sends a message, it gets the number of requests so far.
 
 let requests = 0;
 const ports: Record<string, number> = {};

@@ -28,7 +28,7 @@ export interface AttackersTally {
 const { url, attack, count } = JSON.parse(process.argv[2] ?? '') as AttackersData;
 const port = Number(new URL(url).port);
 const tally: AttackersTally = { opened: 0, sent: 0, late: 0, answered: 0 };
-/** Attackers per address, below the gateway's limits. */
+/** Number of attackers with the same address. It is below the gateway's limits per address. */
 const perAddress = 150;
 const addressOf = (index: number) => `127.0.1.${1 + Math.floor(index / perAddress)}`;
 const openings: Record<AttackName, (index: number) => void> = {
@@ -66,7 +66,8 @@ function everySecond(send: () => void, onClosed: (listener: () => void) => void,
 
 function open(index: number): Socket {
   const socket = connect({ host: '127.0.0.1', port, localAddress: addressOf(index) });
-  // An error means that the server closed the connection, which is then replaced.
+  // Without this listener, an error would end this process. If the server closes a connection after `connect`,
+  // `everySecond` replaces the connection.
   socket.on('error', () => {});
   return socket;
 }
@@ -125,7 +126,8 @@ function askOverWebSocket(index: number): void {
     perMessageDeflate: false,
   });
   let id = 0;
-  // An error means that the server closed or rejected the connection, which is then replaced.
+  // Without this listener, an error would end this process. If the server closes a connection after `connection_ack`,
+  // `everySecond` replaces the connection.
   socket.on('error', () => {});
   socket.on('open', () => socket.send('{"type":"connection_init"}'));
   socket.on('message', (data: Buffer) => {

@@ -11,8 +11,8 @@ export interface Attackers extends AsyncDisposable {
 
 const entry = fileURLToPath(new URL('./attackers-process.ts', import.meta.url));
 /**
- * Real attackers run on other machines. These attackers run with the lowest priority, in all threads of their process.
- * So their work takes no CPU time from other processes, and only their requests have an effect.
+ * Real attackers run on other machines, and take no CPU time from the gateway. The attackers of the benchmark run on
+ * the same machine. So all threads of their process have the lowest priority.
  */
 const withoutPriority = isOnPath('chrt') ? ['chrt', '--idle', '0'] : ['nice', '-n', '19'];
 

@@ -22,8 +22,8 @@ const attacks: readonly AttackName[] = (
 /**
  * Measures how a thousand attackers affect well-behaved clients: latencies of their queries and events, with and
  * without attackers. The gateway has its default limits. The attackers get only the CPU time that the gateway and the
- * well-behaved clients leave, as if they ran on other machines. A bound fails if the attackers send too much of their
- * data late, because they lack CPU time.
+ * well-behaved clients leave, as if they ran on other machines. If the attackers lack CPU time, they send data late. If
+ * too much data is late, a bound fails.
  */
 export async function hostile(): Promise<Report> {
   await using releases = new AsyncDisposableStack();
@@ -39,7 +39,8 @@ export async function hostile(): Promise<Report> {
         SUBGRAPH_VOUCHER_URL: subgraph.url,
         LOG_LEVEL: 'fatal',
       },
-      // The gateway is not pinned to a core, because the planner's thread and the garbage collector run in parallel.
+      // The gateway may use several cores: the planner's thread and the garbage collector run in parallel to the main
+      // thread.
       { pinned: false },
     ),
   );
@@ -93,7 +94,7 @@ export async function hostile(): Promise<Report> {
 
 type AttackedPhase = GoodPhase & Pick<AttackersTally, 'sent' | 'late'>;
 
-/** Runs the same load during an attack. */
+/** Runs the load of the well-behaved clients during an attack. */
 async function runAttacked(load: GoodLoad, attack: AttackName, results: Result[]): Promise<AttackedPhase> {
   await using attacking: Attackers = await startAttackers({ url: load.gateway.url, attack, count: attackers });
   // This phase is a warm-up, after which all attackers are connected.

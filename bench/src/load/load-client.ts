@@ -21,7 +21,7 @@ export interface LoadClient extends Disposable {
   readonly socket: WebSocket;
 }
 
-/** Opens many clients, 50 at a time. A client that fails is null. */
+/** Opens many clients, 50 at a time. The result has null for each client that could not connect or subscribe. */
 export async function openClients(all: readonly LoadClientOptions[]): Promise<(LoadClient | null)[]> {
   const clients: (LoadClient | null)[] = [];
   for (let index = 0; index < all.length; index += atOnce) {

@@ -2,7 +2,9 @@ import { atMost, type Report, round } from '../report.ts';
 import type { PipelineSystem } from './pipeline-system.ts';
 
 const requests = 1_000;
-/** Just below the provider's limit of 3 s, so that its response still contains the code. */
+/**
+ * After 3 s the provider would respond without a code. This delay is just shorter, so the response contains the code.
+ */
 const providerDelayMs = 2_950;
 
 /** Measures how soon many simultaneous requests are accepted and delivered, while the provider is slow. */

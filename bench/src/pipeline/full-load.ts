@@ -3,7 +3,7 @@ import { readCpuMs } from '../processes/process-cpu.ts';
 import { atMost, latencies, type Report, type Result, round } from '../report.ts';
 import type { PipelineSystem } from './pipeline-system.ts';
 
-/** After this time most code is compiled, in Node and in Kafka. */
+/** Length of the warm-up. In this time, Node and Kafka's JVM compile most of their code. */
 const warmUpSeconds = Number(process.env.BENCH_WARM_UP_SECONDS ?? 30);
 const seconds = Number(process.env.BENCH_LOAD_SECONDS ?? 60);
 const inFlight = Number(process.env.BENCH_IN_FLIGHT ?? 32);
@@ -12,7 +12,7 @@ const acceptedPerSecondAtLeast = 400;
 /** CPU time of all processes of this machine, in milliseconds. */
 const busyMs = () => cpus().reduce((sum, { times: { user, nice, sys, irq } }) => sum + user + nice + sys + irq, 0);
 
-/** Sends requests without pause, until most code is compiled. */
+/** Sends requests without pause for `warmUpSeconds`. */
 export async function warmUp(system: PipelineSystem): Promise<void> {
   await requestFor(warmUpSeconds, system);
   await system.journeys.settle(30_000);

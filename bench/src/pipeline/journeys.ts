@@ -15,7 +15,7 @@ export interface Journeys {
   arrived(requestId: string, arrival: Arrival): void;
   /** The accepted requests. */
   all(): Journey[];
-  /** Returns the number of requests whose code has not arrived in both ways. */
+  /** Returns the number of requests whose callback or event has not arrived. */
   undelivered(): number;
   /** Waits until all codes are delivered, up to a time limit. */
   settle(withinMs: number): Promise<boolean>;
@@ -27,7 +27,7 @@ export interface Journeys {
 
 export function createJourneys(): Journeys {
   const journeys = new Map<string, Journey>();
-  /** Arrivals of codes whose request has no response yet. */
+  /** Codes that arrived before the response to their request. */
   const early = new Map<string, Partial<Journey>>();
   const undelivered = () =>
     [...journeys.values()].filter(({ calledBackAt, streamedAt }) => !calledBackAt || !streamedAt).length;

@@ -10,7 +10,7 @@ const duePerSecond = 500;
 const dueAfterMs = 20_000;
 const perInstruction = 30;
 
-/** Measures how fast late codes are delivered, which the provider posts at a high rate. */
+/** Measures how fast late codes are delivered. The provider posts these codes at a high rate. */
 export async function lateCodes(system: PipelineSystem): Promise<Report> {
   const { journeys } = system;
   journeys.clear();

@@ -5,7 +5,10 @@ import { requestSteadily } from './request-steadily.ts';
 const perSecond = 20;
 const seconds = Number(process.env.BENCH_LIGHT_SECONDS ?? 20);
 
-/** Measures the latencies of requests at a low rate. The provider responds to each request with the code. */
+/**
+ * Measures the latencies of requests at a low rate. The provider sends each code immediately, in the response to the
+ * request.
+ */
 export async function lightLoad(system: PipelineSystem): Promise<Report> {
   const { journeys } = system;
   journeys.clear();

@@ -8,8 +8,9 @@ const perSecond = Number(process.env.BENCH_OUTAGE_RATE ?? 100);
 const settledWithinSeconds = 300;
 
 /**
- * Measures how soon all codes are delivered after an outage of the provider, during which clients request vouchers at a
- * steady rate. During the outage the provider responds with 500, and after it immediately with the code.
+ * Measures how soon all codes are delivered after an outage of the provider. During the outage, clients request
+ * vouchers at a steady rate, and the provider responds with 500. After the outage, the provider responds with a code
+ * immediately.
  */
 export async function outage(): Promise<Report> {
   await using system = await openPipelineSystem();

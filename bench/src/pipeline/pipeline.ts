@@ -10,7 +10,7 @@ import { openPipelineSystem } from './pipeline-system.ts';
  *
  * 1. Under light load: latency from acceptance to callback and to subscriber.
  * 2. Under full load: accepted requests per second.
- * 3. A burst of 1,000 requests. The provider takes 2.95 s for each, just below its limit of 3 s.
+ * 3. A burst of 1,000 requests. The provider takes 2.95 s for each code. After 3 s it would respond without a code.
  * 4. Late codes, which the provider posts at 500 per second.
  */
 export async function pipeline(): Promise<Report> {

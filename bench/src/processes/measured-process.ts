@@ -6,13 +6,16 @@ import { isOnPath, stopProcess } from '@voucher-gateway/standalone/engines/proce
 
 const startWithinMs = 30_000;
 
-/** A server in a separate process, with its resource usage. Reading a figure throws once the process has exited. */
+/**
+ * A server in a separate process, with its resource usage. After the process has exited, the functions that read
+ * resource usage throw.
+ */
 export interface MeasuredProcess extends AsyncDisposable {
   /** The server's URL, such as `http://127.0.0.1:4000`. */
   readonly url: string;
   readonly pid: number | undefined;
   rssBytes(): number;
-  /** User and system CPU time since the start of the process, in ticks of 10 ms. */
+  /** User and system CPU time since the start of the process, in milliseconds, with a resolution of 10 ms. */
   cpuMs(): number;
   /** Number of open files of the process, most of which are sockets. */
   openFiles(): number;
@@ -28,7 +31,7 @@ export interface MeasuredProcessOptions {
   port: number;
   /** Path that responds with 2xx once the server is ready. */
   readyPath: string;
-  /** Whether the process is pinned to one core, if the machine supports this; see {@link pinnedCore}. */
+  /** If true, the process is pinned to one core. Without taskset this has no effect; see {@link pinnedCore}. */
   pinned: boolean;
   /** Whether the process receives messages. */
   takesMessages?: boolean;
@@ -76,7 +79,7 @@ export async function startMeasured(options: MeasuredProcessOptions): Promise<Me
   };
 }
 
-/** The core to which measured processes are pinned: the first available one; null without taskset. */
+/** The core to which measured processes are pinned: the first core that this process may use. Null without taskset. */
 export function pinnedCore(): number | null {
   const allowed = /Cpus_allowed_list:\s+(\d+)/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
   return allowed !== undefined && isOnPath('taskset') ? Number(allowed) : null;

@@ -14,11 +14,14 @@ const sessionMs = 3_600_000;
 /** Options of a gateway's process; see {@link MeasuredProcessOptions}. Default: pinned. */
 export type StartOptions = Partial<Pick<MeasuredProcessOptions, 'onLog' | 'pinned'>>;
 
-/** Our gateway with Kafka, Redis and signed-in users, without subgraphs. */
+/** Starts our gateway with Kafka, Redis and signed-in users. No subgraphs run. */
 export interface OwnGateway extends AsyncDisposable {
   /** Creates users, each with a session. */
   signIn(count: number): Promise<TestUser[]>;
-  /** Starts a gateway like `npm run start:gateway` in production. The previous gateway should have exited. */
+  /**
+   * Starts a gateway like `npm run start:gateway` in production. Stop the previous gateway first, so that only one
+   * gateway runs at a time.
+   */
   start(environment?: Record<string, string>, options?: StartOptions): Promise<MeasuredProcess>;
   /** Starts a gateway without Kafka, to which this process sends the events. */
   startFromMemory(): Promise<MeasuredProcess>;

@@ -4,8 +4,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 const tickMs = 10;
 
 /**
- * CPU time in milliseconds since the start of each process, by name. It includes child processes, such as the
- * connections of PostgreSQL, even if they have ended. Empty without /proc.
+ * Returns the CPU time of each process since its start, in milliseconds, by name. The time includes child processes
+ * that run or have ended, such as the connections of PostgreSQL. Without /proc the result is empty.
  *
  * @param pids process ids by name
  */
@@ -16,7 +16,7 @@ export function readCpuMs(pids: Readonly<Record<string, number | undefined>>): M
   for (const { pid, parent, ownMs, endedChildrenMs } of readProcesses()) {
     const own = nameOf.get(pid);
     const name = own ?? nameOf.get(parent);
-    // A child of the benchmark itself counts only by its own name, because it is a service or an engine.
+    // Children of the benchmark process are services and engines. Their CPU time is not added to that of the benchmark.
     if (name === undefined || (own === undefined && parent === process.pid)) continue;
     used.set(name, (used.get(name) ?? 0) + ownMs + endedChildrenMs);
   }
@@ -33,7 +33,8 @@ function* readProcesses() {
       // The process has ended since it was listed.
       continue;
     }
-    // The process's name, in brackets, may contain spaces. The fields after it are the state and the parent.
+    // In the file, the process's name is in brackets, and may contain spaces. The fields after the brackets start with
+    // the state and the parent.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     const ticks = (...indexes: number[]) => indexes.reduce((sum, index) => sum + Number(fields[index]), 0);
     yield {

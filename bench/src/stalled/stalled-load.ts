@@ -40,8 +40,8 @@ export interface Phase {
 }
 
 /**
- * Publishes large events to `others` and at the same time small events to `readers`. The clients of each group take
- * turns.
+ * Publishes large events to `others` and at the same time small events to `readers`. In each group, the events go to
+ * one client after the other.
  */
 export async function runPhase(
   { publish, gateway, readers, others, flights }: StalledLoad,
@@ -89,11 +89,11 @@ export function phaseResults(name: string, { timesMs, missing, peakRssBytes, rss
   ];
 }
 
-/** The number of results that fill the kernel's buffers of a connection and the gateway's buffer. */
+/** Returns the number of results that fill all buffers of a connection: those of the kernel and that of the gateway. */
 export function answersToFill(maxBufferedBytes: number): number {
   const kernel = (file: string) => readFileSync(`/proc/sys/net/ipv4/${file}`, 'utf8').trim().split(/\s+/).map(Number);
-  // A stalled reader's receive buffer keeps its default size, the second number. The gateway's send buffer may grow to
-  // its maximum, the third number.
+  // Each file has three numbers: the minimum, default and maximum size of a buffer. A stalled reader's receive buffer
+  // keeps the default size. The gateway's send buffer may grow to the maximum size.
   const [, received = 0] = kernel('tcp_rmem');
   const [, , sent = 0] = kernel('tcp_wmem');
   return Math.ceil((received + sent + maxBufferedBytes) / answerBytes) + 2;

@@ -52,7 +52,10 @@ export async function stalled(): Promise<Report> {
   const load: StalledLoad = { publish: ownGateway.publish, gateway, readers, others, flights };
   const openOthers = () =>
     openStallingReaders({ url: gateway.url, query: largeAnswers, tokens: others.map(({ token }) => token) });
-  /** Runs a phase in which all clients read. `missing` includes the missing events of `others`. */
+  /**
+   * Runs a phase in which all clients read. `missing` counts the events that did not arrive, both at `readers` and at
+   * `others`.
+   */
   const allReading = async (answersEach: number): Promise<Phase> => {
     await using reading = await openOthers();
     await runPhase(load, warmUpAnswers);
@@ -75,7 +78,8 @@ export async function stalled(): Promise<Report> {
     return {
       ...phase,
       bufferedBytes: [...tooSlow],
-      // The number is limited to the stalled clients, because the gateway may also have closed another connection.
+      // The number is at most `half`, the number of stalled clients. The gateway may also have closed another
+      // connection.
       gone: Math.min(half, openFiles - gateway.openFiles()),
       settledRssBytes: gateway.rssBytes(),
     };

@@ -9,7 +9,7 @@ export interface ReadersData {
   tokens: readonly string[];
 }
 
-/** The messages to this thread. The thread answers both with the number of events that it has received. */
+/** The messages to this thread. The thread answers each message with the number of events that it has received. */
 export type ReadersQuestion = 'received' | 'stall';
 
 const heartbeatMs = 5_000;

@@ -7,7 +7,10 @@ const lateAfterMs = 10_000;
 
 /** Subscribers that can stop reading. */
 export interface StallingReaders extends AsyncDisposable {
-  /** Waits up to 10 s until `of` messages have arrived. Resolves with the number of messages that are still missing. */
+  /**
+   * Waits until `of` messages have arrived, but at most 10 s. Resolves with the number of messages that have not
+   * arrived.
+   */
   missing(of: number): Promise<number>;
   /** Stops reading, without disconnecting. */
   stall(): Promise<void>;

@@ -7,7 +7,7 @@ import { latencies, type Result, round } from '../report.ts';
 import type { Contender, StartedContender } from './contender.ts';
 
 const settleMs = 3_000;
-/** Number of clients that connect and leave before the measurement. */
+/** Number of clients that connect and leave before the measurement, as a warm-up. */
 const firstClients = 200;
 const warmUpSeconds = 2;
 const lateAfterMs = 10_000;
@@ -18,15 +18,17 @@ export interface Load {
   connections: number;
   /** Rates in events per second, measured one after the other. */
   rates: readonly number[];
-  /** Seconds for which a rate is published. */
+  /** Seconds for which events are published at this rate. */
   secondsAt(rate: number): number;
 }
 
 /**
- * Connects clients to a gateway, each with its own phone number and subscription, and publishes events at a steady
- * rate, each for one client. Results: RSS per connection before any event, and the number of clients that never get an
- * event. Results for each rate: latency from publisher to client, CPU per event, CPU as a share of one core, and events
- * that are missing after 10 s.
+ * Connects clients to a gateway. Each client has its own phone number and subscription. Then events are published at a
+ * steady rate, and each event is for one client.
+ *
+ * The results are RSS per connection before the first event, and the number of clients that got no event. For each
+ * rate, there are four more results: latency from publisher to client, CPU per event, CPU as a share of one core, and
+ * events that are missing after 10 s.
  */
 export async function measureSubscriptions(
   contender: Contender,
@@ -68,14 +70,14 @@ export async function measureSubscriptions(
   return results;
 }
 
-/** The name of a contender's results. */
+/** Returns the name of a gateway's results. */
 export function nameOf({ label }: Pick<Contender, 'label'>, connections: number, rate?: number): string {
   return `${label && `${label}: `}${connections} connections${rate === undefined ? '' : `, ${rate} events/s`}`;
 }
 
 /**
- * Publishes events for each client until all clients have received one, or for 20 s. This shows that all subscriptions
- * are active, which not every server reports.
+ * Publishes events for each client until all clients have received one, or for 20 s. This check is needed, because some
+ * servers do not report when a subscription is active.
  */
 async function probe(started: StartedContender, heard: ReadonlySet<number>, flights: FlightTimes): Promise<void> {
   const deadline = performance.now() + probeWithinMs;

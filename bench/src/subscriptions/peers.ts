@@ -23,7 +23,10 @@ export interface Peer {
   fromTopic(feed: TopicFeed): Contender;
 }
 
-/** A peer's processes. `source` publishes the benchmark's events to the peer's in-memory pubsub. */
+/**
+ * A peer's processes. The process `source` gets the benchmark's events, and publishes them to the peer's in-memory
+ * pubsub.
+ */
 interface PeerProcesses {
   gateway: MeasuredProcess;
   source: MeasuredProcess;
@@ -70,7 +73,7 @@ const definitions: Record<string, PeerDefinition> = {
 /**
  * Opens the peers, which are installed if needed.
  *
- * @param selected comma-separated names; undefined for all, an empty text for none
+ * @param selected comma-separated names. Undefined selects all peers, and an empty text selects none.
  */
 export async function openPeers(selected: string | undefined): Promise<Peer[]> {
   const names = selected?.split(',').filter(Boolean) ?? Object.keys(definitions);

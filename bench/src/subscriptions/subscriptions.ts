@@ -12,23 +12,27 @@ const memoryCounts = counts([100, 1_000, 10_000]);
 const rates = (process.env.BENCH_RATES ?? '200,1000').split(',').map(Number);
 /** The load at which gateways are compared. */
 const compared = { connections: 10_000, rate: 200 };
-/** Number of rounds in which the compared gateways are measured, one after the other. */
+/** Number of rounds. In each round every compared gateway is measured once. */
 const turns = Number(process.env.BENCH_TURNS ?? 3);
 const comparedRates = rates.filter((rate) => rate === compared.rate);
-/** Seconds for which a rate is measured: so many that some events are above the 99th percentile. */
+/**
+ * Seconds for which a rate is measured. The time is long enough for several thousand events, as the 99th percentile
+ * needs.
+ */
 const secondsAt = (rate: number) => Number(process.env.BENCH_SECONDS ?? Math.max(10, 4_000 / rate));
 /** A warm-up without results: a new broker and load generator are slow, which would disadvantage the first gateway. */
 const warmUp = { connections: 1_000, rates: [1_000], secondsAt: () => 60 };
 const query = 'subscription { voucherReceived { cursor node { requestId code } } }';
 
 /**
- * Measures the cost of events and connections: one gateway process on one core, and N WebSockets with one subscription
- * and phone number each. Events are published at a steady rate, each for one socket.
+ * Measures the cost of events and connections. One gateway process runs on one core, and many WebSockets are connected.
+ * Each WebSocket has one subscription, for its own phone number. Events are published at a steady rate, and each event
+ * is for one WebSocket.
  *
  * Our gateway runs on real Kafka and Redis, and checks tokens and sessions; its peers check neither. Each gateway is
- * measured twice: with events from the same Kafka topic, and with events from memory. Compared gateways take turns, and
- * each figure is the median of its rounds, to reduce noise of the machine. A peer that fails is reported, and does not
- * end the run.
+ * measured twice: with events from Kafka, and with events from memory. All gateways read the same Kafka topic. The
+ * comparison has several rounds, and each figure is the median of all rounds. This reduces the effect of other load on
+ * the machine. A peer that fails is reported, and does not end the run.
  */
 export async function subscriptions(): Promise<Report> {
   const peers = await openPeers(process.env.BENCH_PEERS);
@@ -96,8 +100,9 @@ async function measure(contender: Contender, connections: number, at = rates): P
 }
 
 /**
- * Measures all compared gateways once per round, each time in a different order, because a new broker gets faster
- * during its first minutes. Rates that are not compared are measured only in the first round.
+ * Measures all compared gateways once per round. A new broker gets faster during its first minutes, so each round
+ * starts with a different gateway. Only the rate `compared.rate` is measured in every round, and other rates in the
+ * first round.
  */
 async function measureInTurns(contenders: readonly Contender[]): Promise<Result[]> {
   const results: Result[] = [];
@@ -132,8 +137,8 @@ function ownBounds(own: Contender, results: readonly Result[]): Bound[] {
 }
 
 /**
- * Creates the bounds for the latencies of our gateway, which must not exceed those of any peer. A bound holds anyway if
- * the peer misses events at this load.
+ * Creates the bounds for the latencies of our gateway. Our latencies must not be higher than those of any peer. A peer
+ * that loses events at this load is no limit for ours.
  */
 function betterThanOthers([ours, ...others]: readonly Contender[], results: readonly Result[]): Bound[] {
   const { connections, rate } = compared;
