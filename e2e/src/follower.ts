@@ -3,7 +3,7 @@ import { createClient } from 'graphql-ws';
 import WebSocket from 'ws';
 
 export interface FollowerOptions {
-  /** The session's token, or a function that is called before each connection. */
+  /** The session's token, or a function that returns it. The function is called before each connection. */
   token: string | (() => Promise<string>);
   /** The cursor after which the follower starts. */
   after: string;
@@ -14,7 +14,10 @@ export interface FollowerOptions {
   onVoucher?(voucher: FollowedVoucher): void;
   /** Called with the close code of a connection, or the error code of a refused subscription. */
   onCutOff?(code: number | string): void;
-  /** Delay in milliseconds before the follower reconnects after a connection without events. Default: 20. */
+  /**
+   * If no event arrived on a connection, the follower waits this number of milliseconds before it reconnects. Default:
+   * 20.
+   */
   reconnectAfterMs?: number;
 }
 
@@ -33,7 +36,7 @@ export interface Follower extends AsyncDisposable {
   readonly seen: readonly string[];
   /** Number of connections. */
   readonly connections: number;
-  /** Number of closed connections by close code, without those that the follower dropped itself. */
+  /** Number of closed connections by close code. Connections that the follower dropped itself are not counted. */
   readonly closed: ReadonlyMap<number, number>;
   /** Error codes of ended subscriptions. */
   readonly refusals: readonly string[];
@@ -58,7 +61,7 @@ export function startFollower({
   let isOver = false;
   let leave = () => {};
 
-  /** Subscribes on one connection until that connection ends. Returns whether events arrived on it. */
+  /** Subscribes on one connection until that connection ends. Returns whether events have arrived. */
   const follow = async () => {
     let isMine = false;
     let isOpen = false;
@@ -101,7 +104,8 @@ export function startFollower({
         if (left <= 0 || isOver) break;
       }
     } catch (error) {
-      // For a lost connection the error is a close event; for a refusal it is a list of GraphQL errors.
+      // If the connection was lost, the error is a close event. If the subscription was refused, the error is a list of
+      // GraphQL errors.
       if (Array.isArray(error)) {
         const code = String(error[0]?.extensions?.code ?? error[0]?.message);
         refusals.push(code);

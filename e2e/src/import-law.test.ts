@@ -14,7 +14,7 @@ interface Planted {
   manifests?: Record<string, object>;
 }
 
-/** Finds the faults of a repository that has all workspaces, but only these files. */
+/** Creates a repository with all workspaces and the given files, and finds its faults. */
 async function findFaults({ files = {}, manifests = {} }: Planted): Promise<string[]> {
   await using folder = await mkdtempDisposable(join(tmpdir(), 'voucher-gateway-imports-'));
   const write = async (path: string, text: string) => {

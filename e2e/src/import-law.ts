@@ -25,7 +25,7 @@ const onlyInDevelopment =
 /** Tests and their tools may import any file of their workspace. */
 const isOfTests = /\.test\.tsx?$|\/testing\//;
 
-/** Folders without code of this repository: packages, the built playground, and the peers of the benchmark. */
+/** Folders that are not checked: installed packages, the built playground, and the peers of the benchmark. */
 const ignored = /node_modules|\/dist\/|^bench\/peers\//;
 
 interface Manifest {
@@ -37,7 +37,7 @@ interface Manifest {
 
 interface Import {
   specifier: string;
-  /** Whether it is an `import type`, which does not exist at run time. */
+  /** Whether the import is an `import type`, which does not exist at run time. */
   isType: boolean;
 }
 
@@ -52,12 +52,12 @@ interface Workspace {
 }
 
 /**
- * Checks the imports of all workspaces, in production and in development:
+ * Checks the imports of all workspaces, including those for development only:
  * - a workspace imports lower levels only, and only by package name;
  * - each imported package is declared in the workspace's package.json, in `dependencies` if the file runs in
  *   production;
  * - each declared package is imported;
- * - neither files nor folders import each other in a circle. A file in `src/` itself counts as a folder.
+ * - neither files nor folders import each other in a circle. A file directly in `src/` counts as a folder of its own.
  *
  * @param root absolute path of a repository
  * @returns the faults, one sentence each, with the path of the file
@@ -95,7 +95,7 @@ async function readWorkspace(root: string, folder: string, level: number): Promi
   return { folder, level, manifest, peers, files };
 }
 
-/** Reads static imports and exports, which start a line, and dynamic imports. */
+/** Reads dynamic imports, and the static imports and exports at the start of a line. */
 function readImports(source: string): Import[] {
   const pattern =
     /^(?:import|export)( type)?\b[^'"`;]*?\sfrom '([^']+)'|^import '([^']+)'|\b(?<!typeof )import\('([^']+)'\)/gm;
@@ -148,7 +148,7 @@ function findUpward({ folder, level, files }: Workspace, byName: ReadonlyMap<str
   return faults;
 }
 
-/** Finds circles between files, and between folders, without tests. */
+/** Finds circles of imports between files, and between folders. Tests are not checked. */
 function findCircles({ folder, files }: Workspace): string[] {
   const importsOf = new Map<string, Set<string>>();
   for (const [path, imports] of files) {
@@ -169,8 +169,8 @@ function findCircles({ folder, files }: Workspace): string[] {
 }
 
 /**
- * Finds a circle of a graph, depth first. Returns its nodes with the first repeated at the end; null if there is no
- * circle.
+ * Finds a circle in a graph by depth-first search. Returns the nodes of the circle, and at the end its first node
+ * again. Returns null if there is no circle.
  */
 function findCircle(graph: ReadonlyMap<string, ReadonlySet<string>>): string[] | null {
   const finished = new Set<string>();

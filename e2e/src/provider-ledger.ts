@@ -12,7 +12,7 @@ export async function readOrders({ vpsUrl }: System): Promise<LedgerEntry[]> {
   return ((await (await fetch(`${vpsUrl}/control/ledger`)).json()) as { orders: LedgerEntry[] }).orders;
 }
 
-/** Finds the order of a request, whose id is the order's Idempotency-Key. Throws if there are several. */
+/** Finds the order of a request. The order has the request's id as its Idempotency-Key. Throws if there are several. */
 export function findOrder(orders: readonly LedgerEntry[], requestId: string): LedgerEntry | undefined {
   const mine = orders.filter(({ key }) => key === requestId);
   if (mine.length > 1) throw new Error(`the provider has ${mine.length} orders for one request`);

@@ -12,7 +12,8 @@ export interface ResumeRunOptions {
   /** Approximate number of times that the follower drops its connection. */
   reconnects: number;
   /**
-   * A gateway is killed each time the follower has seen this many vouchers, but never while another gateway restarts.
+   * Each time the follower has seen `killEvery` more vouchers, a gateway is killed. While another gateway restarts,
+   * none is killed.
    */
   killEvery: number;
 }
@@ -135,7 +136,7 @@ export async function runResume(system: DistributedStack, options: ResumeRunOpti
   await waitFor(() => count() >= events, { withinMs: quietMs, progress: count });
   await Promise.all(kills);
 
-  // Vouchers may be stored only after the follower has got their events from the topic.
+  // A voucher may be stored later than its event reaches the follower. So the test waits until all vouchers are stored.
   let stored: string[] = [];
   const readStored = async () => {
     stored = await storedVouchers(customer, system.gatewayUrl);

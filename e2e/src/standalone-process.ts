@@ -52,8 +52,8 @@ export async function createSetup(): Promise<StandaloneSetup> {
 }
 
 /**
- * Starts `npm start`. Resolves when it has printed that it is ready. Rejects with the output of `npm start` if the
- * command exits before. `installation` is the folder of the installation to start.
+ * Starts `npm start`. Resolves when the command has printed that it is ready. If the command exits before that, rejects
+ * with its output. `installation` is the folder of the installation to start.
  */
 export async function startStandalone(
   environment: Record<string, string>,
@@ -99,7 +99,9 @@ export function runDev(environment: Record<string, string>, installation: string
   return spawnFollowed(join(installation, 'scripts/dev.ts'), environment);
 }
 
-/** The environment of a product process. It shares Node's compile cache with other tests. */
+/**
+ * Returns the environment for a process of the product. The process uses the same compile cache of Node as other tests.
+ */
 export function cleanEnvironment(environment: Record<string, string | undefined>) {
   const { PATH, HOME, TMPDIR, NODE_COMPILE_CACHE } = process.env;
   return { PATH, HOME, TMPDIR, NODE_COMPILE_CACHE, ...environment };
@@ -109,8 +111,8 @@ export function cleanEnvironment(environment: Record<string, string | undefined>
 const endWithParent = `data:text/javascript,process.once('disconnect',()=>process.exit(1));process.channel?.unref()`;
 
 /**
- * `--liftoff-only` turns off V8's optimization of WebAssembly. The embedded PostgreSQL is WebAssembly. Optimizing it
- * takes a fifth of the start, which a process that lives for seconds does not save later.
+ * `--liftoff-only` turns off V8's optimization of WebAssembly. The embedded PostgreSQL is WebAssembly. The optimization
+ * takes a fifth of the start. In a process that lives for seconds it does not pay off.
  */
 export const optionsOfShortLived: readonly string[] = ['--liftoff-only'];
 

@@ -23,7 +23,7 @@ describe('an operator’s commands', () => {
       inject('installation'),
     );
 
-  /** Opens a socket. `closed` resolves with its close code. */
+  /** Opens a socket. `closed` of the result resolves with the close code of the socket. */
   async function openSocket(url: string, token: string) {
     const connected = Promise.withResolvers<void>();
     const closed = Promise.withResolvers<number>();

@@ -20,7 +20,8 @@ async function runbookCommands(): Promise<string[][]> {
 
 it('runbook: the messages of a deleted topic are recovered', { timeout: 400_000 }, async () => {
   const releases = new AsyncDisposableStack();
-  // `onTestFinished` runs after the hook that prints the system's log. Only then may the system, with its log, be removed.
+  // If the test fails, a hook prints the system's log (service-logs.ts). `onTestFinished` runs after this hook, so the
+  // log still exists when it is printed.
   onTestFinished(() => releases.disposeAsync());
   const system = releases.use(await startDistributed({ VPS_PROFILE: 'fast', DRAIN_WINDOW: '1ms' }));
   const { KAFKA_BROKERS } = realEngines();

@@ -174,7 +174,7 @@ describe('faults, one process per service', { timeout: 300_000 }, () => {
     await expectKept([{ requestId: again.id, customer }]);
   });
 
-  // Regression: while Kafka was down no service started, and afterwards no service became ready.
+  // Regression: no service started while Kafka was down. When Kafka was back, the services did not become ready.
   it('at the start: services wait for Redis and Kafka, and serve what they can', async () => {
     await using customer = await startCustomer(stack);
     await stopEngine('kafka');
@@ -212,7 +212,8 @@ describe('faults, one process per service', { timeout: 300_000 }, () => {
     await stopEngine('postgres');
     for (const name of ['user', 'voucher', 'delivery', 'voucher-integration'] as const)
       await expect.poll(() => readinessOf(name)).toMatchObject([503, { database: 'away' }]);
-    // The outage of an engine must not make a service unhealthy.
+    // During the outage of an engine, a service is not ready but still live. Otherwise an orchestrator would restart
+    // the service.
     for (const name of serviceNames) expect([name, await liveStatus(name)]).toEqual([name, 200]);
     await stopServices();
     await startEngine('postgres');
@@ -232,7 +233,7 @@ async function freezeEngines(): Promise<Disposable> {
   await client.end();
   const pids = [...running.values()].map(({ pid }) => pid);
   const signal = (name: NodeJS.Signals) => {
-    // The main process is frozen first, so that it starts no more processes.
+    // PostgreSQL's main process is frozen before its other processes, so that it starts no more of them.
     for (const pid of [...pids, ...rows.map(({ pid }) => pid)]) {
       try {
         process.kill(pid, name);
@@ -254,7 +255,9 @@ async function openHalfRequest(name: ServiceName): Promise<Disposable> {
   return { [Symbol.dispose]: () => void socket.destroy() };
 }
 
-/** Stops every service as a deployment does. Each service must exit with 0 within its deadline. */
+/**
+ * Stops every service with SIGTERM, as a deployment does. Each service must exit with 0 before its shutdown deadline.
+ */
 async function stopServices(): Promise<void> {
   await Promise.all(serviceNames.map((name) => stack.kill(name, 'SIGTERM')));
   for (const name of serviceNames) expect([name, stack.exitOf(name)]).toEqual([name, { code: 0, signal: null }]);

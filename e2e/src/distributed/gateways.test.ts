@@ -63,7 +63,7 @@ describe('three gateways', { timeout: 300_000 }, () => {
       await expect.poll(() => follower.seen).toEqual(await stored());
       expect(follower.refusals).toEqual([]);
     }
-    // Every closed socket had code 1001, after which clients reconnect. No connection broke without a close code.
+    // Every closed socket had code 1001, after which clients reconnect. No connection was lost without a close code.
     const codes = new Set(followed.flatMap(({ follower }) => [...follower.closed.keys()]));
     expect([...codes]).toEqual([1001]);
   });

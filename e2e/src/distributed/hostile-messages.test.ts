@@ -65,8 +65,8 @@ describe('hostile messages on real topics', { timeout: 300_000 }, () => {
   afterAll(() => system?.[Symbol.asyncDispose]());
 
   /**
-   * Reads the dead-letter topics. Maps `<topic>: <attack>` to the groups that have sent the message there, each with its
-   * error.
+   * Reads the dead-letter topics. The keys of the result are `<topic>: <attack>`. Each value has the groups that sent
+   * this message to dead-letter, with their error codes.
    */
   async function readDeadLetter(resources: AsyncDisposableStack) {
     const buried = new Map<string, string[]>();
@@ -96,7 +96,8 @@ describe('hostile messages on real topics', { timeout: 300_000 }, () => {
     await using resources = new AsyncDisposableStack();
     const pids = serviceNames.map((name) => system.pidOf(name));
     const customer = resources.use(await startCustomer(system));
-    // After this first request every topic and consumer group exists, and the gateway reads its topics.
+    // The test sends a request and awaits its code first. After that, all topics and consumer groups exist, and the
+    // gateway reads its topics.
     const next = await customer.subscribe('subscription { voucherReceived { node { code } } }');
     await customer.requestVoucher();
     await next();
@@ -116,7 +117,7 @@ describe('hostile messages on real topics', { timeout: 300_000 }, () => {
           })),
         });
 
-    // These messages come after the hostile ones, in every partition.
+    // Each partition now contains hostile messages. The requests below add valid messages after the hostile ones.
     for (let count = 0; count < 6; count += 1) {
       const another = resources.use(await startCustomer(system));
       const received = await another.subscribe('subscription { voucherReceived { node { code } } }');

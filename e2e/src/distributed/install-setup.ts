@@ -43,8 +43,8 @@ function buildSteps(dockerfile: string): string[] {
 }
 
 /**
- * Returns the environment for npm. The Node of this process is first in PATH, and packages come from npm's cache if
- * possible. Variables that the npm of this test run has set are removed.
+ * Returns the environment for npm. PATH starts with the folder of this process's Node. npm takes packages from its
+ * cache if they are there. Variables that the npm of this test run has set are removed.
  */
 function npmEnvironment(): NodeJS.ProcessEnv {
   const { NODE_ENV, ...inherited } = process.env;

@@ -56,7 +56,7 @@ export async function expectPromisesKept(
   }
 }
 
-/** A customer sends no further request while this many of its requests have no callback yet. */
+/** Limit of a customer's requests without a callback. At the limit, the customer sends no further request. */
 const maxOpen = 20;
 
 /** Requests one voucher after the other until stopped. A response with an error does not count as accepted. */

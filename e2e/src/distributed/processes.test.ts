@@ -44,8 +44,8 @@ describe('services as processes', { timeout: 300_000 }, () => {
       expect(status).toBe(200);
       const residentMiB =
         Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${system.pidOf(name)}/status`, 'utf8'))?.[1]) / 1_024;
-      // The gateway may use more memory, because the thread of its query planner has a second copy of the supergraph.
-      // The first start takes up to 20 MiB more, to strip types and fill the compile cache.
+      // The gateway may use more memory, because the thread of its query planner has a second copy of the supergraph. A
+      // first start uses up to 20 MiB more, because it strips types and fills the compile cache.
       expect(residentMiB, `${name} holds ${residentMiB} MiB`).toBeLessThan(name === 'gateway' ? 300 : 220);
     }
     for (const name of [...serviceNames].reverse()) {

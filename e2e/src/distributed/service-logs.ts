@@ -4,13 +4,13 @@ import { afterEach } from 'vitest';
 const files = new Set<string>();
 const shownBytes = 20_000;
 
-/** Prints the end of the log after each failed test, until disposed. */
+/** After each failed test, the end of this log file is printed. Disposing the result stops the printing. */
 export function showOnFailure(logFile: string): Disposable {
   files.add(logFile);
   return { [Symbol.dispose]: () => void files.delete(logFile) };
 }
 
-// The hook is registered in a setup file, so that it runs before the test removes the folder with the logs.
+// A setup file registers this hook, so that the hook runs before a test removes its folder with the logs.
 afterEach(async ({ task }) => {
   if (task.result?.state !== 'fail') return;
   for (const file of files) process.stderr.write(`--- ${task.name}: the services' log ---\n${await readEnd(file)}\n`);

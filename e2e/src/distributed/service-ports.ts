@@ -1,7 +1,9 @@
 import { serviceNames } from '@voucher-gateway/standalone/distributed';
 import { freePorts } from '@voucher-gateway/standalone/engines/process';
 
-/** The ports are below the ephemeral ports, so that no outgoing connection takes a port while its service starts. */
+/**
+ * The ports are below the ephemeral ports. So no outgoing connection can take a port before the service listens on it.
+ */
 const firstPort = 10_000;
 const portsPerWorker = 5_000;
 

@@ -10,7 +10,7 @@ import { type DistributedSystem, startDistributed } from './system.ts';
 /** A customer, and a subscriber that follows the customer's vouchers from the first one. */
 interface Followed {
   customer: Customer;
-  /** Cursor of the end of the customer's feed before the first voucher. */
+  /** The cursor before the customer's first voucher. */
   start: string;
   follower: Follower;
 }
@@ -36,7 +36,7 @@ describe('resume: a client sees each voucher once', { timeout: 300_000 }, () => 
 
   const gateway = () => system.gatewayUrl;
   const request = (customer: Customer) => requestSomehow(customer, gateway);
-  /** A subscriber that reconnects after every few vouchers. */
+  /** Starts a subscriber that reconnects after one to three vouchers. */
   const follow = async (resources: AsyncDisposableStack): Promise<Followed> => {
     const customer = resources.use(await startCustomer(system));
     const { cursor } = await request(customer);
@@ -78,7 +78,7 @@ describe('resume: a client sees each voucher once', { timeout: 300_000 }, () => 
     await expectAllSeen(followed, 1);
     {
       await using _held = await holdStore();
-      // 60 is three times as many messages as the gateway keeps in memory.
+      // The gateway keeps 20 messages in memory (TOPIC_WINDOW). 60 messages are three times as many.
       await requestMany([followed], 60);
       await system.kill('gateway', 'SIGKILL');
       await system.start('gateway');

@@ -26,7 +26,8 @@ it('npm run dev: restarts on a change, logs readably, and exits with 0 on Ctrl-C
   const dev = runDev({ ...setup.environment, LOG_LEVEL: 'debug' }, copy.path);
   await dev.printed('Ready in');
   await writeFile(join(copy.path, 'schema/planted.graphql'), 'type Query { a: Int }');
-  // When the second process is ready, the first has stopped, and has released the ports and the data folder.
+  // The changed file causes a restart. “Ready in” is printed a second time only after the old process has released the
+  // ports and the data folder.
   await dev.printed('Ready in', 2);
   await fetch(`http://127.0.0.1:${setup.environment.GATEWAY_PORT}/health/live`);
   dev.child.kill('SIGINT');

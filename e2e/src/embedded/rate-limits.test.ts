@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { System } from '../system.ts';
 import { startEmbedded } from './system.ts';
 
-// Requests come through a trusted proxy, so that a test can use any client address.
+// The gateway trusts loopback as a proxy. So a test can send any client address in the header that a proxy sets.
 const limits = {
   RATE_LIMITS: 'on',
   TRUSTED_PROXIES: 'loopback',
@@ -62,7 +62,7 @@ describe('behind a trusted proxy', () => {
     // From a new address, even the correct password is now refused. From the address of the sign-up it works.
     expect((await from(system, '198.51.100.99').signIn(username)).json.code).toBe('RATE_LIMITED');
     expect((await home.signIn(username)).status).toBe(200);
-    // The address of the sign-up has a separate limit, also of 5 attempts.
+    // The address from which the user signed up has its own limit of 5 failed attempts.
     const wrong = [];
     for (let attempt = 0; attempt < 6; attempt += 1) wrong.push(await home.signIn(username, 'a wrong one'));
     expect(codesOf(wrong)).toEqual([...Array(5).fill('INVALID_CREDENTIALS'), 'RATE_LIMITED']);

@@ -15,8 +15,8 @@ import {
 } from '../standalone-process.ts';
 import { createPreparedSetup } from './system.ts';
 
-// The tests share one installation whose database exists already, because creating a database takes seconds. Only `npm
-// run demo` creates one, if no stack runs.
+// The tests share one installation with an existing database, because creating a database takes seconds. Only the test
+// of `npm run demo` without a running stack creates a database.
 let setup: StandaloneSetup;
 beforeAll(async () => {
   setup = await createPreparedSetup();

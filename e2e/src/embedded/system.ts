@@ -17,13 +17,16 @@ export const startEmbedded: StartSystem = (environment = {}) =>
     dataFrom: inject('emptyDataDirectory'),
   });
 
-/** Starts everything in this process, on the folder and ports of a setup. */
+/** Starts everything in this process, with the data folder and the ports of a setup. */
 export const startHere = (setup: StandaloneSetup) =>
   createStack({
     config: readConfig(standaloneSettings, { LOG_LEVEL: 'silent', ...withoutRateLimits, ...setup.environment }),
   });
 
-/** Creates a setup with an empty database, because a first start takes twice as long as later starts. */
+/**
+ * Creates a setup, and copies an empty database into it. A start that has to create the database would take twice as
+ * long.
+ */
 export async function createPreparedSetup(): Promise<StandaloneSetup> {
   await using releases = new AsyncDisposableStack();
   const setup = releases.use(await createSetup());

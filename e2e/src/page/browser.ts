@@ -16,7 +16,7 @@ export async function openBrowser(): Promise<Browser & AsyncDisposable> {
   return chromium.launch({ executablePath, args: ['--no-sandbox'] });
 }
 
-/** A browser's profile with one tab. It records problems that a user would notice. */
+/** A browser's profile with one tab. `problems` records what a user would notice. */
 export interface Visitor extends AsyncDisposable {
   readonly page: Page;
   readonly context: BrowserContext;
@@ -25,18 +25,21 @@ export interface Visitor extends AsyncDisposable {
   /** Errors and warnings of the console, uncaught errors, and requests to other origins. */
   readonly problems: readonly string[];
   /**
-   * Returns the vertical shifts of visible elements since the page was loaded. Shifts right after input of the user do
-   * not count.
+   * Returns the layout shifts since the page was loaded that moved visible elements up or down. Shifts within half a
+   * second of user input do not count.
    */
   layoutShifts(): Promise<LayoutShift[]>;
-  /** Checks accessibility with axe, and stores a screenshot as `<name>.png`. With `fullPage` it shows the whole page. */
+  /**
+   * Checks accessibility with axe, and stores a screenshot as `<name>.png`. With `fullPage` the screenshot shows the
+   * whole page.
+   */
   look(name: string, options?: { fullPage?: boolean }): Promise<void>;
 }
 
 /** A shift of the page's layout, as Core Web Vitals count it. */
 export interface LayoutShift {
   score: number;
-  /** The elements, with their distance from the top before and after. */
+  /** The moved elements, with their distance from the top before and after the shift. */
   moved: string[];
 }
 

@@ -12,7 +12,7 @@ export interface CopiedCommand {
 /** Reads the command in the clipboard. The command's variable `TOKEN` has the value of `token`. */
 export async function readCommand(page: Page, token = 'TOKEN'): Promise<CopiedCommand> {
   const text = await page.evaluate<string>('navigator.clipboard.readText()');
-  // The shell function `curl` prints its arguments, each ended by NUL.
+  // A shell function replaces `curl`. It sends nothing, and prints its arguments, each followed by NUL.
   const script = `curl() { printf '%s\\0' "$@"; }; TOKEN='${token}'; ${text}`;
   const args = execFileSync('sh', ['-c', script], { encoding: 'utf8', timeout: 10_000 }).split('\0');
   const valuesOf = (option: string) => args.flatMap((arg, index) => (arg === option ? [args[index + 1] ?? ''] : []));

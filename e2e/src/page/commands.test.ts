@@ -75,7 +75,7 @@ it('API: has a cURL command for each operation of the page, and each works', asy
   });
   await signOut(page);
   await page.getByRole('tab', { name: 'Sign in' }).click();
-  // SignIn uses the same example user as SignUp, which has created that user above.
+  // The command SignUp above has created the example user. SignIn signs the same user in.
   expect(await sendAll(page, token)).toEqual({ SignIn: 'done', SignOut: ['SESSION_EXPIRED'] });
   expect(visitor.problems).toEqual([]);
 });

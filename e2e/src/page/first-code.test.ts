@@ -4,8 +4,8 @@ import { openBrowser, openVisitor } from './browser.ts';
 import { readCode, requestVoucher, setNext, signUp } from './user.ts';
 
 /**
- * The longest delay of a code in the simulated provider's default profile. The limit of a minute must hold even with
- * it.
+ * The longest delay of a code in the simulated provider's default profile. Even with this delay, the first code must
+ * arrive within a minute.
  */
 const slowestCodeMs = 40_000;
 /** The provider's delay in this test, which is short so that the test is fast. */

@@ -42,7 +42,7 @@ describe('gallery: callbacks', () => {
     for (const state of ['Working', 'Retrying', 'Switched off'])
       await page.locator('.chip').getByText(state, { exact: true }).waitFor();
     await page.getByRole('button', { name: 'Resume sending' }).waitFor();
-    // By default, “Failed since” shows the start of the oldest outage.
+    // Until the user types a time, “Failed since” shows the start of the oldest outage.
     const since = await page.getByRole('textbox', { name: 'Failed since' }).inputValue();
     expect(Date.parse(since)).toBe(Math.floor(Date.parse(daysBefore) / 60_000) * 60_000);
     await visitor.look('42-endpoints', { fullPage: true });

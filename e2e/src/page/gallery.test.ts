@@ -14,7 +14,7 @@ const lists = [
   ['endpoints', '/callbacks', 'Endpoints'],
 ] as const;
 
-// The tests run concurrently, because the test of the late request mostly waits.
+// The test of the late request waits most of the time. So the other tests run at the same time.
 describe('gallery: requests', { concurrent: true }, () => {
   it('request: that is late says so, also once its code is here', async () => {
     await using visitor = await openUser(stack);
@@ -22,7 +22,7 @@ describe('gallery: requests', { concurrent: true }, () => {
     await setNext(stack.system, user, { delayMs: 36_000 });
     await requestVoucher(page);
     await page.getByText('The code will come by SMS. It also appears here.').waitFor({ timeout: 60_000 });
-    // The shown time is counted from the request, as are the 30 s after which a code is late.
+    // The page shows the time since the request. A code is late 30 s after the request.
     await page.getByText(/^3\d s since the request$/).waitFor();
     await visitor.look('20-late-waiting');
     await readCode(page);

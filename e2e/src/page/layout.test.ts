@@ -173,7 +173,8 @@ describe('layout: a request', () => {
     await page.getByText('Callback delivered').waitFor();
     expect(await boxes()).toEqual(boxesBefore);
     const shifts = (await visitor.layoutShifts()).slice(shiftsBefore.length);
-    // Steps of the timeline (LI) may move: the page may read an earlier step after a later one, and inserts it above.
+    // Steps of the timeline (LI) may move: if the page reads an earlier step only after a later step, it inserts the
+    // earlier step above.
     expect(shifts.flatMap(({ moved }) => moved).filter((each) => !each.startsWith('LI'))).toEqual([]);
     expect(shifts.reduce((sum, { score }) => sum + score, 0)).toBeLessThan(0.01);
   });

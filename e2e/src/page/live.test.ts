@@ -44,7 +44,8 @@ describe('page: live', () => {
     await page.getByText('Back online, 2 codes').waitFor();
     const codes = await stored();
     await expect.poll(async () => (await listed(page)).toSorted()).toEqual(codes.toSorted());
-    // The codes are in the list, so that no message about them is shown.
+    // The list shows the codes. So the codes are only in the log for screen readers, and no message about them is
+    // shown.
     expect(await page.getByRole('log').locator('code').allTextContents()).toEqual(codes);
     expect(await page.locator('.toast').count()).toBe(0);
     await page.locator('.light').click();

@@ -6,7 +6,7 @@ import { readCode, requestVoucher, setNext, signOut, signUp, untilLive } from '.
 
 const stack = openStack();
 
-/** Until `end`, requests are accepted, but the page does not get the responses. */
+/** Until `end` is called, the gateway accepts requests, but the page does not get the responses. */
 async function loseAnswers(page: Page): Promise<{ end(): Promise<void> }> {
   const lose = async (route: Route) => {
     if (!route.request().postData()?.includes('"operationName":"RequestVoucher"')) return route.fallback();

@@ -13,7 +13,8 @@ const usage = `npm run soak -- [--minutes 15] [--seed <text>] [--rate 50] [--eve
     --rate is in requests per second, --every in seconds from fault to fault. Faults: ${faultNames.join(', ')}
 `;
 
-// The event `exit` kills the child processes. A signal emits it only if a listener calls `process.exit`.
+// A listener of the event `exit` kills the child processes. Without the listeners below, a signal would end this
+// process without `exit`.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(130));
 const exitCode = await main().catch((error: Error) => {
   process.stderr.write(`${error.stack}\n`);

@@ -38,7 +38,7 @@ export interface SoakReport {
   memory: readonly MemoryGrowth[];
   requests: number;
   accepted: number;
-  /** Requests that were skipped because too many were pending. */
+  /** Number of requests that were not sent, because too many requests had no response yet. */
   skipped: number;
   /** Number of retried requests, by error code. */
   repeats: ReadonlyMap<string, number>;
@@ -51,13 +51,15 @@ export interface SoakReport {
 const clientCount = 50;
 const progressEveryMs = 10_000;
 /**
- * After this time without arrivals, missing events count as lost. The time is long, because a job of a killed process
- * is retried only after a minute.
+ * If no callback and no event arrives for this time, missing callbacks and events count as lost. The time is long,
+ * because the jobs of a killed process are retried only after a minute.
  */
 const quietMs = 180_000;
-/** A voucher may be stored this much later than its callback and event. */
+/** Time to wait for the storing of vouchers, after the callbacks and events have arrived. */
 const storedWithinMs = 90_000;
-/** Time after the load at which a request without a response counts as never answered. */
+/**
+ * Time to wait for responses after the load. After this time, a request without a response counts as never answered.
+ */
 const answeredWithinMs = 300_000;
 const giveUpAfterMs = 3_600_000;
 const healthyWithinMs = 90_000;
@@ -81,7 +83,8 @@ export async function runSoak(options: SoakOptions): Promise<SoakReport> {
     const client = await startClient(index, { nextGateway, receivers, recorder, signal: ending.signal });
     clients.push(releases.use(client));
   }
-  // The signal aborts before the clients are disposed, so that their pending retries end first.
+  // When the soak ends, `ending` is aborted before the clients are disposed. So clients stop retrying before they are
+  // disposed.
   releases.defer(() => ending.abort());
   const complaints: string[] = [];
   const context = {
@@ -192,7 +195,7 @@ function watchArrivals({ recorder, receivers }: Outside) {
   const seen = new Set<string>();
   const note = ({ requestId, isTaken, type }: ReceivedCallback) => {
     if (isTaken) calledBack.add(requestId);
-    // For a failed request no event is awaited, because the subscription to vouchers reports no failures.
+    // A failed request counts as seen, because the subscription to vouchers sends no event for a failure.
     if (type === 'voucher.failed') seen.add(requestId);
   };
   receivers.onCall(note);

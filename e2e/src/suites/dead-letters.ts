@@ -12,7 +12,7 @@ export interface OperatedSystem extends System {
   command(...words: string[]): Promise<{ code: number | null; stdout: string; stderr: string }>;
 }
 
-/** Settings of the suite's systems for messages that can't be handled. */
+/** Settings of the systems in which this suite runs. */
 export const deadLetterSettings = {
   PARK_AFTER: '100ms',
   MAX_BURIED_IN_A_ROW: '2',
@@ -51,8 +51,8 @@ export function deadLettersSuite(start: () => Promise<OperatedSystem>): void {
   };
   const idOf = (line: string | undefined) => line?.split('  ')[0] ?? '';
   /**
-   * Resolves with the request ids of the next `count` callbacks. Then requests one more voucher. If the next callback
-   * is for it, no unexpected callback came before.
+   * Resolves with the request ids of the next `count` callbacks. Then requests one more voucher. The next callback must
+   * be for this voucher. So no unexpected callback came before.
    */
   const callbacks = async (customer: Customer, count: number) => {
     const ids: string[] = [];

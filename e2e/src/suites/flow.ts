@@ -4,7 +4,7 @@ import { type Customer, startCustomer } from '../customer.ts';
 import { ledgerEntry } from '../provider-ledger.ts';
 import type { StartSystem, System } from '../system.ts';
 
-/** Tests of the original specification's flow, on a system of `startSystem`. */
+/** Tests of the original specification's flow, on a system that `startSystem` starts. */
 export function flowSuite(startSystem: StartSystem): void {
   // Numbers in parentheses are the steps (0) to (13) of the original specification. Tests run concurrently on one system,
   // each with another customer.
@@ -67,7 +67,7 @@ export function flowSuite(startSystem: StartSystem): void {
       });
       expect(Date.parse(request.expectedBy) - Date.parse(request.requestedAt)).toBe(30_000);
 
-      // Step (8): the code is posted, signed, to the callbackUrl. Step (8'): the code is sent to the subscriber.
+      // Step (8): the code is sent to the callbackUrl in a signed POST. Step (8'): the code is sent to the subscriber.
       const [callback, event] = await Promise.all([customer.nextCallback(), nextEvent()]);
       // Steps (1) to (5): the provider got the request's id as the idempotency key, and issued this code.
       const order = await ledgerEntry(system, request.id);
@@ -152,7 +152,8 @@ export function flowSuite(startSystem: StartSystem): void {
       expect(event.voucherReceived.node).toMatchObject({ status: 'LATE_SUCCESS', code: callback.data.code });
       const [voucher] = await purchasedOnceDelivered(customer);
       expect(voucher?.status).toBe('LATE_SUCCESS');
-      // The embedded system runs in development, where SMS are simulated; the other systems have SMS=off.
+      // This suite runs on several systems. On embedded engines NODE_ENV is development, and SMS are simulated. The
+      // other systems have SMS=off.
       expect(voucher?.deliveries.toSorted((one, other) => (one.channel < other.channel ? -1 : 1))).toMatchObject([
         { channel: 'CALLBACK', status: 'DELIVERED' },
         { channel: 'SMS', status: expect.stringMatching(/^(SIMULATED|FAILED)$/) },

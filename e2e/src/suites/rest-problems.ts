@@ -4,8 +4,8 @@ import type { Customer } from '../customer.ts';
 import { type Curl, jsonBody, randomLocalNumber, type SendCurl } from './curl.ts';
 
 /**
- * Tests of the problem documents by which REST reports errors. The customer is passed as a function, because it exists
- * only once the tests run.
+ * Tests of the problem documents by which REST reports errors. The customer is created in `beforeAll`, after this
+ * function is called. So `customer` is a function.
  */
 export function restProblems({ curl, customer }: { curl: SendCurl; customer(): Customer }): void {
   describe('rest: problem document with a stable code for', () => {

@@ -10,8 +10,8 @@ export function restartSuite(install: Install): void {
   // The system stays running between the tests, because a start is slow.
   let system: RunningSystem;
   beforeAll(async () => {
-    // A restarted provider has lost the instructions of the tests, and follows its profile. With `fast`, codes still
-    // come soon.
+    // After a restart, the simulated provider has lost the instructions of the tests, and uses its profile. With the
+    // profile `fast`, its codes arrive soon.
     installation = resources.use(await install({ VPS_PROFILE: 'fast' }));
     system = await installation.start();
     resources.defer(() => system[Symbol.asyncDispose]());
@@ -44,7 +44,8 @@ export function restartSuite(install: Install): void {
       const callback = await customer.nextCallback();
       const order = await ledgerEntry(system, request.id);
       expect(callback.data).toMatchObject({ requestId: request.id, code: order?.voucherCode });
-      // The customer reads the voucher with the same session, which has also survived the restart.
+      // The customer reads the voucher with the session from before the restart. So the session has survived the
+      // restart.
       await expect
         .poll(() => storedBy(customer))
         .toEqual([{ id: callback.data.voucherId, requestId: request.id, code: order?.voucherCode }]);

@@ -4,7 +4,10 @@ import { type Answer, exchange } from './wire.ts';
 /** A hostile input and the expected response. */
 export interface Attack {
   name: string;
-  /** The bytes to send to `urlOf` of the attack's table, or a function that runs a longer attack. */
+  /**
+   * The bytes to send, or a function that runs a longer attack. `urlOf` of the `AttackTable` returns the URL to which
+   * the bytes are sent.
+   */
   send: Buffer | string | ((system: System) => Promise<Answer>);
   /** HTTP status; null if the connection is closed without a response. Default: any status below 500. */
   status?: number | null;

@@ -4,7 +4,7 @@ import { exchange, operation } from './wire.ts';
 
 const times = (count: number, piece: (index: number) => string) =>
   Array.from({ length: count }, (_, index) => piece(index)).join(' ');
-/** Fragments of which each spreads the next one twice, so that the query has 2^`count` fields. */
+/** A chain of fragments. Each fragment spreads the next fragment twice, so the query has 2^`count` fields. */
 const doubling = (count: number, directive: (index: number) => string) =>
   `${times(count, (index) => `fragment f${index} on Query { ...f${index + 1} ${directive(index)} ...f${index + 1} }`)} fragment f${count} on Query { __typename }`;
 

@@ -26,7 +26,7 @@ const tables: AttackTable[] = [
   documents,
 ];
 
-// All attacks share one process, so that a side effect of an attack would make a later test fail.
+// All attacks share one process. If an attack has a side effect, a later test fails.
 let target: Target;
 beforeAll(async () => {
   target = await startTarget();

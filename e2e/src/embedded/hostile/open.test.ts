@@ -6,7 +6,7 @@ import { describeAttacks } from './describe-attacks.ts';
 import { introspection } from './documents.ts';
 import { startTarget, type Target } from './target.ts';
 
-// The system runs with the settings of development, and so with introspection. One customer requests many vouchers.
+// The system allows introspection, as in development. Rate limits are off, because one customer requests many vouchers.
 let target: Target;
 let customer: Customer;
 beforeAll(async () => {

@@ -3,7 +3,7 @@ import WebSocket from 'ws';
 import { type Answer, connectClient, nextClientAddress, within } from './wire.ts';
 
 export interface Conversation {
-  /** Whether `connection_init` is sent first and its acknowledgement awaited. Default: true. */
+  /** Whether to send `connection_init` and await its acknowledgement before the messages. Default: true. */
   init?: boolean;
   protocol?: string;
   /** The message that ends the conversation. Default: the answer to a final ping. */
@@ -103,7 +103,7 @@ export async function sendFrames(
   for (const bytes of frames) socket.write(bytes);
   await within(closed, () => 'the socket stays open');
   const received = Buffer.concat(chunks);
-  // The last frame is a close frame, whose payload starts with the code.
+  // The last frame is a close frame. Its payload starts with the close code.
   const close = received.lastIndexOf(0x88);
   const closeCode = close >= 0 && close + 4 <= received.length ? received.readUInt16BE(close + 2) : undefined;
   return { status: null, text: received.toString('utf8'), closeCode };

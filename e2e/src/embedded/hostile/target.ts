@@ -8,7 +8,7 @@ import { createPreparedSetup } from '../system.ts';
 /** A system with production settings and default limits, and a customer that the attacks must not affect. */
 export interface Target extends AsyncDisposable {
   readonly system: System;
-  /** Checks that the process is still running, and responds to its customer within a second. */
+  /** Checks that the process is still running, and that it responds to the customer within a second. */
   expectUndisturbed(): Promise<void>;
   /** Checks the current and the peak memory of the process. */
   expectBoundedMemory(): Promise<void>;
@@ -16,7 +16,7 @@ export interface Target extends AsyncDisposable {
   expectDelivery(): Promise<void>;
 }
 
-/** Limit of peak memory. After a start it is about 700 MiB, mostly of the embedded database. */
+/** Limit of peak memory. After a start, the peak is about 700 MiB. Most of that is for the embedded database. */
 const maxPeakMiB = 1_200;
 
 /** Starts everything with `npm start`. Use it with `await using`. */

@@ -24,7 +24,7 @@ const many =
 
 const foreign = { origin: 'https://elsewhere.test' };
 
-/** Invalid upgrades, and upgrades that are refused. */
+/** Upgrade requests that are invalid, or that the gateway must refuse. */
 const attacks: Attack[] = [
   { name: 'a doubly slashed address', send: upgrade({}, '//'), status: 404 },
   { name: 'an address that is not a URL', send: upgrade({}, 'http://[::1:99999/graphql'), status: 404 },

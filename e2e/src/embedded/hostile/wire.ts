@@ -11,7 +11,9 @@ export interface Answer {
 }
 
 export interface RequestOptions {
-  /** Headers in lower case that replace the defaults. With null a header is removed. */
+  /**
+   * Headers that replace the default headers. Their names are in lower case. A header with the value null is removed.
+   */
   headers?: Record<string, string | null>;
   body?: string | Buffer;
 }
@@ -21,7 +23,9 @@ const patienceMs = 120_000;
 
 let clients = 0;
 
-/** Returns another loopback address for each client, to stay below limits per address. */
+/**
+ * Returns a new loopback address in each call. With an address of its own, a client stays below the limits per address.
+ */
 export function nextClientAddress(): string {
   clients += 1;
   return `127.${1 + (clients >> 16)}.${(clients >> 8) & 0xff}.${clients & 0xff}`;
@@ -59,8 +63,8 @@ export function operation(body: unknown, headers: Record<string, string | null> 
 }
 
 /**
- * Sends raw bytes and reads until the server closes. `reset` resets the connection once the bytes are sent, and `end`
- * closes only the client's side.
+ * Sends raw bytes and reads until the server closes. With `reset`, the client resets the connection once the bytes are
+ * sent. With `end`, the client then closes only its own side.
  */
 export async function exchange(
   url: string,
@@ -83,7 +87,7 @@ export async function exchange(
   return { status: status === undefined ? null : Number(status), text };
 }
 
-/** Awaits `outcome`. If that takes longer than `patienceMs`, throws an error with the text of `waitedFor`. */
+/** Awaits `outcome`. After `patienceMs` without an outcome, throws an error with the text of `waitedFor`. */
 export async function within<T>(outcome: Promise<T>, waitedFor: () => string): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>();
   const timer = setTimeout(() => reject(new Error(waitedFor())), patienceMs);

@@ -22,8 +22,8 @@ export interface ClientOptions {
 }
 
 /**
- * A customer of the soak. The client retries with the same key, signs in again when its session has ended, and follows
- * its feed.
+ * A customer of the soak. The client subscribes to its vouchers. It retries requests with the same idempotency key. It
+ * signs in again when its session has ended.
  */
 export interface SoakClient extends AsyncDisposable {
   readonly phoneNumber: string;

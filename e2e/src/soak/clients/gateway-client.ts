@@ -45,6 +45,6 @@ export async function postOnce(
 interface Answer {
   data?: Record<string, unknown> | null;
   errors?: { extensions?: { code?: string; retryable?: boolean } }[];
-  /** Whether the client may retry, in a problem document (RFC 9457) such as the response with status 408. */
+  /** Whether the client may retry. Only problem documents (RFC 9457) have this field, for example with status 408. */
   retryable?: boolean;
 }

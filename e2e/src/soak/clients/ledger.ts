@@ -50,7 +50,7 @@ export interface Ledger {
 
 /** A check of the ledger and its result. */
 export interface Check {
-  /** The promise that is checked, A to F; `-` for the final state. */
+  /** The checked promise of docs/reliability.md, A to F. `-` means a check of the final state. */
   promise: 'A' | 'B' | 'C' | 'D' | 'E' | 'F' | '-';
   title: string;
   /** Number of checked entries. */
@@ -120,8 +120,8 @@ export function checkLedger(ledger: Ledger): Check[] {
 const nameOf = ({ customer, requestId }: { customer: string; requestId: string }) => `${requestId} at ${customer}`;
 
 /**
- * Whether a voucher or callback is for another customer's request. False for an id that is in no response to a
- * customer: such an id is a violation of promise E, not of D.
+ * Whether a voucher or callback belongs to another customer's request, which violates promise D. Returns false if no
+ * customer got the request's id in a response: that violates promise E instead.
  */
 function isOfAnother(seen: { customer: string; requestId: string }, ownerOf: ReadonlyMap<string, string>): boolean {
   const owner = ownerOf.get(seen.requestId);
@@ -133,7 +133,7 @@ function codesOfTwo(stored: Ledger['stored']): string[] {
   return [...byCode].filter(([, of]) => new Set(of.map(({ requestId }) => requestId)).size > 1).map(([code]) => code);
 }
 
-/** Checks promise E: a refused request has no side effects, and an idempotency key has one request. */
+/** Checks promise E: a refused request has no side effects, and an idempotency key leads to only one request. */
 function checkRefusals({ requests, ...ledger }: Ledger, ownerOf: ReadonlyMap<string, string>): Check[] {
   const traces = [
     ...ledger.sold.map(({ requestId }) => ({ where: 'bought', requestId })),

@@ -9,7 +9,7 @@ export interface LoadOptions {
 }
 
 export interface Load {
-  /** Requests that were skipped because too many were pending. */
+  /** Number of requests that were not sent, because `maxUnanswered` requests had no response yet. */
   skipped: number;
   /** Resolves when all requests have a response. */
   answered: Promise<unknown>;
@@ -17,9 +17,9 @@ export interface Load {
 
 /** Maximum number of pending requests, to bound the memory of the clients. */
 const maxUnanswered = 4_000;
-/** One of this many requests is sent again after it was accepted, with the same key. */
+/** One in `repeatEvery` requests is sent again after it was accepted, with the same idempotency key. */
 const repeatEvery = 20;
-/** One of this many requests is for another customer's phone number. */
+/** One in `forbiddenEvery` requests is for another customer's phone number. */
 const forbiddenEvery = 100;
 
 /** Sends requests at a steady rate, independent of their responses. Resolves when the last request was sent. */

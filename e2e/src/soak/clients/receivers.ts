@@ -7,7 +7,7 @@ import type { ReceivedCallback } from './ledger.ts';
 /** Receives and verifies the callbacks of many customers, each at a separate path. */
 export interface Receivers extends AsyncDisposable {
   readonly calls: readonly ReceivedCallback[];
-  /** Opens a callback URL for a customer. Callbacks to this URL must be signed with `secret`. */
+  /** Opens a callback URL for a customer. The receiver verifies callbacks to this URL with `secret`. */
   open(customer: string, secret: string): string;
   /** Stops responding to this customer's calls. With `isHanging: false` it responds again. */
   hang(customer: string, isHanging: boolean): void;

@@ -7,14 +7,14 @@ import type { SoakSystem, SystemProcess } from '../system/soak-system.ts';
 import { findLeaseHolder } from './lease-holder.ts';
 import type { FaultName } from './schedule.ts';
 
-/** The parts of the system that faults change. */
+/** The context of all faults of a soak. */
 export interface FaultContext {
   system: SoakSystem;
   /** Makes the receiver of one customer hang. With `isHanging: false` the receiver responds again. */
   hangReceiver(isHanging: boolean): void;
   /**
-   * Number of processes that were killed so far. The next process to kill is the one with this index, modulo their
-   * number.
+   * Number of processes that were killed so far. The index of the next process to kill is this number, modulo the
+   * number of processes.
    */
   killed: number;
   /** Reports a violation. */
@@ -172,7 +172,7 @@ async function freeze({ pid }: SystemProcess, forMs: number): Promise<void> {
   process.kill(pid, 'SIGCONT');
 }
 
-/** Restarts a process as a deployment does: SIGTERM, which must lead to exit code 0, and a start. */
+/** Restarts a process as a deployment does. After SIGTERM the process must exit with 0. Then it is started again. */
 async function restart(process: SystemProcess, complain: FaultContext['complain']): Promise<void> {
   await process.kill('SIGTERM');
   const { code, signal } = process.exit;

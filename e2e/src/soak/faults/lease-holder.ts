@@ -3,8 +3,8 @@ import pg from 'pg';
 import type { SoakSystem, SystemProcess } from '../system/soak-system.ts';
 
 /**
- * Finds the port of the database connection of the process that relays the outbox. That connection holds an advisory
- * lock.
+ * The process that relays the outbox holds an advisory lock on its database connection. This query finds the client
+ * port of that connection.
  */
 const holdersPort = `
   select client_port as port from platform.lease

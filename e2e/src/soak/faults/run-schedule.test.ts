@@ -3,7 +3,7 @@ import type { SoakSystem } from '../system/soak-system.ts';
 import { type Fault, type FaultContext, faults, type Resource } from './faults.ts';
 import { runSchedule } from './run-schedule.ts';
 
-/** A fault that the test heals. */
+/** Creates a fault that lasts until the test calls `heal`. */
 const createFault = (...needs: Resource[]) => {
   const { promise, resolve } = Promise.withResolvers<void>();
   return { needs, run: vi.fn(() => promise), heal: () => resolve() };

@@ -59,7 +59,8 @@ it('database proxy: finds the client of a connection that the database sees', as
 // Regression: clients that kept the main thread busy delayed each statement of all services for seconds.
 it('database proxy: passes data while the main thread is busy', async () => {
   const arrivals = new Int32Array(new SharedArrayBuffer(4));
-  // The main thread is blocked below, so the server and its client run in a worker. A response wakes the main thread.
+  // The main thread is blocked below, so the server and its client run in a worker. When the client gets a response,
+  // the worker wakes the main thread.
   const peers = new Worker(
     `const { parentPort, workerData } = require('node:worker_threads');
     const { connect, createServer } = require('node:net');

@@ -7,15 +7,18 @@ export interface DatabaseProxy extends AsyncDisposable {
   readonly url: string;
   apply(fault: DatabaseFault): void;
   /**
-   * Resolves with the port of the client whose connection the proxy forwards to the database from its own port
-   * `seenPort`. Resolves with undefined for an unknown port.
+   * The database sees a connection from the proxy's port `seenPort`. Resolves with the port of the client of this
+   * connection. Resolves with undefined for an unknown port.
    */
   clientPortOf(seenPort: number): Promise<number | undefined>;
 }
 
 /**
- * A fault of the proxy. `begin-cut` cuts the connection at one of `every` statements that begin a transaction. `silent`
- * holds back all data until the fault ends. `none` ends the fault.
+ * A fault of the proxy.
+ *
+ * - `begin-cut` cuts the connection when a transaction begins. One in `every` transactions is affected.
+ * - `silent` forwards no data until the fault ends.
+ * - `none` ends the fault.
  */
 export type DatabaseFault = { kind: 'begin-cut'; every: number } | { kind: 'silent' } | { kind: 'none' };
 

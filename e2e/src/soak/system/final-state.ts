@@ -29,7 +29,7 @@ export async function findUnhealthy({ processes }: SoakSystem): Promise<string[]
   return (await Promise.all(results)).flat();
 }
 
-/** Finds unexpected exits of processes, which the stack logs. */
+/** Finds the lines of the log that report an unexpected exit of a process. */
 async function findCrashes(logFile: string): Promise<string[]> {
   return (await readFile(logFile, 'utf8')).split('\n').filter((line) => line.includes(' ended by itself: '));
 }
@@ -50,7 +50,7 @@ async function checkGroups(system: SoakSystem): Promise<Check> {
   );
 }
 
-/** Whether every process is a member of its groups exactly once. */
+/** Whether each consumer group has one member per process of its service. */
 export async function areGroupsWhole(system: SoakSystem): Promise<boolean> {
   return !(await readGroups(system)).some(isWrong);
 }

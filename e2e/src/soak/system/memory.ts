@@ -34,8 +34,8 @@ const minSamples = 5;
 
 /**
  * Compares the median memory of the last third of the run with the median memory of the first third. Samples of
- * processes younger than `warmUpMs` do not count, because a restarted process uses little memory. Names with too few
- * samples are omitted.
+ * processes younger than `warmUpMs` do not count, because a restarted process uses little memory. Processes with too
+ * few samples are omitted.
  */
 export function measureGrowth(samples: readonly MemorySample[], warmUpMs: number): MemoryGrowth[] {
   const warm = samples.filter(({ ageMs }) => ageMs >= warmUpMs);

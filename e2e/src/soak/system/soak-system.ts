@@ -18,7 +18,7 @@ export interface SystemProcess extends ServiceProcess {
   readonly service: ServiceName;
 }
 
-/** The distributed stack on separate engines, with the handles that faults need. */
+/** The distributed stack on engines of its own. Faults use its members to disturb the system. */
 export interface SoakSystem extends AsyncDisposable {
   readonly stack: DistributedStack;
   readonly engines: Engines;
@@ -35,7 +35,7 @@ export interface SoakSystem extends AsyncDisposable {
 export interface SoakSystemOptions {
   /** Folder for data and logs. */
   folder: string;
-  /** Folder of an installation whose services to start. Default: this repository. */
+  /** Folder of the installation whose services are started. Default: this repository. */
   installation?: string;
   ports?: Partial<Record<ServiceName, number>>;
   /** File for the services' log. */
@@ -97,7 +97,8 @@ export async function startSoakSystem(options: SoakSystemOptions): Promise<SoakS
 }
 
 /**
- * Adds a name and a service to a process. The result inherits the getters for pid and exit, which change with each start.
+ * Adds a name and a service to a process. The result inherits the getters of `of`. A spread would copy their values,
+ * but `pid` and `exit` change with each start.
  */
 function withName(of: ServiceProcess, name: string, service: ServiceName): SystemProcess {
   return Object.assign(Object.create(of), { name, service });
