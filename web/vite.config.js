@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vite';
 
-// This file is plain JavaScript, because any version of Node may run it during `npm ci`.
+// This file is plain JavaScript. `npm ci` runs it, possibly with a version of Node that does not run TypeScript.
 export default defineConfig({
   root: fileURLToPath(new URL('.', import.meta.url)),
   base: '/page/',
@@ -14,7 +14,8 @@ export default defineConfig({
     // No asset is inlined, because the Content-Security-Policy allows no `data:` URLs.
     assetsInlineLimit: 0,
   },
-  // With `npm run dev -w @voucher-gateway/web`, Vite serves the page and forwards these paths to a gateway on port 8080.
+  // With `npm run dev -w @voucher-gateway/web`, Vite serves the page. It forwards `/graphql` and `/receivers` to a
+  // gateway on port 8080.
   server: { proxy: Object.fromEntries(['/graphql', '/receivers'].map((path) => [path, gateway(path)])) },
 });
 

@@ -25,7 +25,8 @@ export function Announcer() {
   useEffect(() => {
     const arrived = [...arrivals.values()].filter(({ voucher }) => !known.current.has(voucher.id));
     known.current = new Set([...arrivals.values()].map(({ voucher }) => voucher.id));
-    // The outcome of the request whose details are shown is left out, because the details announce it.
+    // If the details of a request are on screen, the details announce its code. So this component does not announce the
+    // code again.
     const others = arrived.filter(({ voucher }) => path !== `/requests/${voucher.requestId}`);
     if (others.length === 0) return;
     if (isListShown) return setSpoken((before) => [...before, ...others].slice(-maxSpoken));

@@ -11,7 +11,8 @@ const SignedIn = lazy(loadSignedIn);
 
 export function App() {
   const { state } = useSession();
-  // The views are loaded while the visitor types. If this fails, they are loaded again when the visitor has signed in.
+  // While the visitor fills in the form, the views of signed-in users are loaded. If that fails, they are loaded after
+  // the sign-in.
   if (state.phase === 'signed-out') return <Welcome onFocus={() => void loadSignedIn().catch(() => {})} />;
   return (
     <Suspense fallback={<Loading />}>

@@ -1,7 +1,7 @@
 import { Link } from 'wouter';
 import icon from './icon.svg';
 
-/** The name of the page, as a link to its start. */
+/** The name of the page, as a link to its first view. */
 export function Brand() {
   return (
     <Link href="/" className="brand">

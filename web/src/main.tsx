@@ -19,7 +19,8 @@ import './style/callbacks.css';
 import { ErrorBoundary } from './ui/error-boundary.tsx';
 
 const store = createSessionStore(sessionStorage);
-// A failure is ignored here, because `lazy` reports it where the page can show it.
+// A failed load is ignored here. If the views are still missing when they are rendered, `ErrorBoundary` shows what to
+// do.
 if (store.state().phase !== 'signed-out') loadSignedIn().catch(() => {});
 const root = document.getElementById('page');
 if (!root) throw new Error('index.html has no element with the id page');

@@ -4,7 +4,7 @@ import { type Command, curlOf, operationOf } from '../ui/curl.ts';
 import { PopoverButton } from '../ui/popover.tsx';
 import { useCommandsOnScreen } from './commands.tsx';
 
-/** Lists the operations of the screen, each as a command to copy. The list is open from the start. */
+/** Lists the operations of the screen, each as a command to copy. The popover is open when it is first shown. */
 export default function ApiPopover() {
   return (
     <PopoverButton className="top-button" label="API" title="Use the API" defaultOpen>

@@ -9,7 +9,7 @@ import { useMessages } from '../ui/messages.tsx';
 import { EmptyState, Skeleton } from '../ui/notice.tsx';
 import { dayText, timeText } from '../ui/time-text.ts';
 
-/** The order of the endpoints: those that the user has to fix are first. */
+/** The order of the endpoints by their state. Endpoints that the user has to fix are first. */
 const rankOf = { DISABLED: 0, FAILING: 1, ACTIVE: 2 } as const;
 
 type Endpoint = NonNullable<NonNullable<EndpointsQuery['me']>['endpoints']>[number];

@@ -9,7 +9,10 @@ import { preciseTimeText } from '../ui/time-text.ts';
 import { type ReceivedRequest, readReceived, useReceiverUrl } from './receiver.ts';
 import { type Check, previousSecretTitle, verifySteps } from './verify-signature.ts';
 
-/** Shows the requests that the gateway's receiver for development has stored, and verifies them step by step. */
+/**
+ * Shows the requests that the gateway's built-in receiver has stored, and verifies them step by step. The receiver is
+ * for development.
+ */
 export function ReceiverView() {
   const url = useReceiverUrl();
   const { requests, isAway } = useReceived(url);
@@ -126,7 +129,7 @@ function useSecrets(): Secrets | null {
   return secrets;
 }
 
-/** Returns the event's type, or says that the body has none. */
+/** Returns the type of the event, or a text that the type is missing. */
 function typeOf({ body }: ReceivedRequest): string {
   try {
     const { type } = JSON.parse(body) as { type?: unknown };
@@ -146,7 +149,7 @@ function Verdict({ checks, isDuplicate }: { checks: readonly Check[]; isDuplicat
   return isDuplicate ? <span className="chip late">Duplicate</span> : <span className="chip done">Verified</span>;
 }
 
-/** Reads the receiver each second while it is shown. */
+/** Reads the requests of the receiver each second while the view is on screen. */
 function useReceived(url: string): { requests: ReceivedRequest[]; isAway: boolean } {
   const [received, setReceived] = useState<{ requests: ReceivedRequest[]; isAway: boolean }>({
     requests: [],

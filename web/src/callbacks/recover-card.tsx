@@ -10,7 +10,10 @@ import { minuteText, parseMinute } from '../ui/time-text.ts';
 
 const { timeZone } = new Intl.DateTimeFormat().resolvedOptions();
 
-/** Sends all deliveries again that have failed since a time, for example after an outage of the receiver. */
+/**
+ * Sends failed deliveries again, for example after an outage of the receiver. The user chooses a time, and only
+ * deliveries that were created since that time are sent.
+ */
 export function RecoverCard() {
   const client = useClient();
   const { show } = useMessages();
@@ -18,7 +21,7 @@ export function RecoverCard() {
   const failing = (data?.me?.endpoints ?? []).flatMap(({ failingSince }) => failingSince ?? []).map(Date.parse);
   const [dayBefore] = useState(() => Date.now() - 24 * 3_600_000);
   const [typed, setTyped] = useState<string | null>(null);
-  // The default is the time at which the first of the failing endpoints started to fail.
+  // The default is the earliest time at which one of the failing endpoints started to fail.
   const since = typed ?? minuteText(new Date(failing.length > 0 ? Math.min(...failing) : dayBefore));
   const [error, setError] = useState<OperationError | null>(null);
   const [fieldError, setFieldError] = useState<string | null>(null);

@@ -5,11 +5,13 @@ import type { ReceivedRequest } from './receiver.ts';
 export interface Check {
   title: string;
   detail: string;
-  /** Whether the step succeeded. Null if a receiver may accept or ignore the request, such as a duplicate. */
+  /**
+   * Whether the step succeeded. Null if a receiver may accept or ignore the request, for example if it is a duplicate.
+   */
   passed: boolean | null;
 }
 
-/** A receiver rejects a request whose timestamp differs from its clock by more than this. */
+/** Largest accepted difference between the timestamp of a request and the receiver's clock. */
 const toleranceMs = 5 * 60_000;
 
 /**

@@ -3,7 +3,8 @@ import { endsSession } from './errors.ts';
 
 /**
  * Time-outs of operations. Mutations have a long time-out, because a test callback may take long. Queries have a short
- * time-out: after an outage an answer may never arrive, and the next query waits for it.
+ * time-out. After an outage, the answer to a query may never arrive. Until the time-out, the next read of the same view
+ * waits for the answer.
  */
 const timeoutsMs = { mutation: 30_000, query: 10_000 } as const;
 

@@ -11,7 +11,7 @@ export interface OperationError {
   advice: string | null;
 }
 
-/** This advice is not shown beside a button “Try again”. */
+/** `LoadNotice` does not show this advice, because the notice has a button “Try again”. */
 export const tryAgain = 'Try again in a moment.';
 
 const advice: Record<string, string> = {

@@ -13,7 +13,7 @@ interface Description {
   detail: string;
 }
 
-/** Shows whether codes arrive live, and why not. */
+/** Shows whether codes arrive live. If they do not, shows the reason. */
 export function ConnectionLight() {
   const connection = useConnection();
   const { connectAgain } = useLive();
@@ -97,7 +97,10 @@ function lossText({ since, closed }: Lost): string {
   return `The connection was lost at ${timeText(since)}${closed ? causeText(closed) : ''}.`;
 }
 
-/** Returns the reason and code of a close, in brackets. Code 0 means a refused subscription, and is left out. */
+/**
+ * Returns the reason and the close code of a closed connection, in brackets. Code 0 is left out, because it only marks
+ * a refused subscription.
+ */
 function causeText({ code, reason }: Close): string {
   const causes = [reason.replace(/\.$/, ''), code === 0 ? '' : `code ${code}`].filter(Boolean);
   return causes.length === 0 ? '' : ` (${causes.join(', ')})`;

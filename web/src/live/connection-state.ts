@@ -23,7 +23,7 @@ export type Connection =
 
 export interface ConnectionState {
   connection(): Connection;
-  /** Adds a listener for changes. Returns the function that removes it. */
+  /** Adds a listener for changes. Returns a function that removes the listener. */
   onConnection(listener: () => void): () => void;
   /**
    * Notes that the socket is connected.
@@ -34,7 +34,9 @@ export interface ConnectionState {
   connected(isRetry: boolean): boolean;
   /** Notes that the connection was lost. The client reconnects. */
   lost(closed: Close | null): void;
-  /** Counts a code as caught up if the server received it before the last reconnect. */
+  /**
+   * Notes that a code has arrived. If the server received the code before the last reconnect, `caughtUp` is increased.
+   */
   received(receivedAt: string): void;
   /** Notes that the connection has ended. The client does not reconnect. */
   end(closed: Close | null): void;

@@ -34,7 +34,7 @@ export interface Live {
   acknowledgements: ReadonlyMap<string, Acknowledgement>;
   /** The last event: a code or a failure. */
   last: { kind: 'code'; arrival: Arrival } | { kind: 'failure'; failure: FailedRequest } | null;
-  /** Increases with each outcome and reconnect, after which views read their data again. */
+  /** Increases with each outcome and each reconnect. Views then read their data again. */
   version: number;
 }
 

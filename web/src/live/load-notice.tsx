@@ -2,7 +2,7 @@ import { type OperationError, tryAgain } from '../graphql/errors.ts';
 import { ErrorCode } from '../ui/notice.tsx';
 import { useIsLive } from './live-context.tsx';
 
-/** Says that something could not be loaded, in words that do not depend on the service that failed. */
+/** Says that the page could not load something. The text is the same for all services. */
 export function LoadNotice({ what, error, onRetry }: { what: string; error: OperationError; onRetry: () => void }) {
   const isLive = useIsLive();
   return (

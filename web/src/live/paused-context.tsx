@@ -2,14 +2,16 @@ import { createContext, type ReactNode, useContext, useEffect, useState } from '
 
 const PausedContext = createContext<readonly [boolean, (paused: boolean) => void]>([false, () => {}]);
 
-/** Shares whether updates of the shown request are paused, because the connection light shows it, too. */
+/** Holds whether updates of the shown request are paused. Both the request and the connection light show this. */
 export function PausedProvider({ children }: { children: ReactNode }) {
   return <PausedContext value={useState(false)}>{children}</PausedContext>;
 }
 
 export const useIsPaused = () => useContext(PausedContext)[0];
 
-/** Returns the state of a view's switch for updates. When the user leaves the view, updates are on again. */
+/**
+ * Returns whether updates are paused, and a function to change this. When the user leaves the view, updates continue.
+ */
 export function usePaused() {
   const [paused, setPaused] = useContext(PausedContext);
   useEffect(() => () => setPaused(false), [setPaused]);

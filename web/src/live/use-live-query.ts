@@ -5,8 +5,8 @@ import { useReadOnEvents } from './use-read-on-events.ts';
 
 export interface LiveQuery<Data> {
   /**
-   * The data of the last successful read with these variables. It stays when a later read fails, and `error` says why
-   * it is not current.
+   * The data of the last successful read with these variables. If a later read fails, the data stays, and `error` is
+   * the reason why the data is not current.
    */
   data: Data | undefined;
   /**
@@ -32,7 +32,7 @@ export function useLiveQuery<Data, Variables extends AnyVariables>(
   const { data, error } = operation?.key === key ? answer : {};
   const [kept, setKept] = useState<{ key: number; data: Data } | null>(null);
   if (data !== undefined && (kept?.data !== data || kept.key !== key)) setKept({ key, data });
-  // `client.query` is used for the read, because a new read by `useQuery` would abort the read in progress.
+  // Uses `client.query`, because `useQuery` would abort a read that is still in progress.
   const reread = () =>
     client.query(query, variables as Variables, { ...context, requestPolicy: 'network-only' }).toPromise();
   useReadOnEvents(reread, pause);

@@ -21,7 +21,10 @@ export interface VoucherFeedOptions {
   token: string;
   /** Cursor after which the feed starts. */
   after: string;
-  /** Whether an earlier feed ended at this cursor, so that codes after it were missed. */
+  /**
+   * Whether the feed continues an earlier feed that ended at the cursor `after`. Then codes after this cursor have been
+   * missed.
+   */
   isResumed: boolean;
   /** Called for each code once, with the time of its arrival and the cursor to resume from. */
   onVoucher(voucher: ReceivedVoucher, at: number, cursor: string): void;
@@ -45,7 +48,7 @@ const sessionEnded = 4403;
 
 /**
  * Subscribes to the user's vouchers and failures over one WebSocket. After each reconnect it resumes from the cursor of
- * its last event, so that no code is missed. A code that arrives twice has the same voucher id, and the second one is
+ * its last event, so that no code is missed. A code may arrive twice, with the same voucher id. The duplicate is
  * dropped.
  */
 export function openVoucherFeed(options: VoucherFeedOptions): VoucherFeed {
@@ -57,7 +60,7 @@ export function openVoucherFeed(options: VoucherFeedOptions): VoucherFeed {
   const client: Client = createClient({
     url,
     connectionParams: { authorization: `Bearer ${token}` },
-    // Sends a ping every 10 s. If its pong takes more than 5 s, `watchPong` ends the connection.
+    // The client sends a ping every 10 s. If no pong arrives within 5 s, `watchPong` ends the connection.
     keepAlive: 10_000,
     retryAttempts: Number.POSITIVE_INFINITY,
     retryWait: (retries) => new Promise((resolve) => setTimeout(resolve, retryDelayMs(retries))),
@@ -89,7 +92,7 @@ export function openVoucherFeed(options: VoucherFeedOptions): VoucherFeed {
   const leaveVouchers = client.subscribe<VoucherReceivedSubscription>(
     {
       query: stringifyDocument(VoucherReceivedDocument),
-      // The cursor is read at each connect, because graphql-ws serialises the variables when it subscribes.
+      // At each reconnect, graphql-ws subscribes again and reads `after`. So the getter returns the current cursor.
       variables: {
         get after() {
           return cursor;
@@ -121,8 +124,8 @@ export function openVoucherFeed(options: VoucherFeedOptions): VoucherFeed {
     { query: stringifyDocument(VoucherRequestAcknowledgedDocument) },
     {
       next: ({ data }) => data && onAcknowledged(data.voucherRequestAcknowledged),
-      // A gateway with an older schema refuses this subscription. The page then gets a request's steps only with its
-      // outcome.
+      // A gateway with an older schema refuses this subscription. In that case, the page shows the steps of a request
+      // only when the request has its outcome.
       error: () => {},
       complete: () => {},
     },

@@ -3,8 +3,8 @@ interface Row {
 }
 
 /**
- * Returns the newest page of a list, with the codes that have arrived since the page was read. Without these codes, the list
- * would always be late while many codes arrive.
+ * Returns the newest page of a list, with the codes that have arrived since the page was read. While many codes arrive,
+ * each page is already out of date when it has been read.
  *
  * @param page newest first
  * @param timeOf the time by which the list is sorted (ISO 8601)

@@ -4,7 +4,10 @@ import { formatStatus } from '../ui/http-status.ts';
 import { timeText } from '../ui/time-text.ts';
 import { isRetrying } from './delivery-state.tsx';
 
-/** Says beside the code that a callback failed, and whether it is sent again automatically. */
+/**
+ * Shows a notice beside the code that the callback failed. The notice also says whether the callback is sent again
+ * automatically.
+ */
 export function CallbackNotice({ delivery, children }: { delivery: DeliveryDetailsFragment; children: ReactNode }) {
   const retrying = isRetrying(delivery);
   return (

@@ -9,7 +9,7 @@ export function isRetrying({ status, attempts }: DeliverySummary): boolean {
   return status === 'PENDING' && (attempts.at(-1)?.error ?? null) !== null;
 }
 
-/** Whether a callback is retried, or has failed permanently. */
+/** Whether the delivery is a callback whose last attempt failed, with or without further retries. */
 export function isFailingCallback(delivery: DeliverySummary): boolean {
   return delivery.channel === 'CALLBACK' && (delivery.status === 'FAILED' || isRetrying(delivery));
 }

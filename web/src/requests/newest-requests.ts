@@ -5,8 +5,8 @@ export const pageSize = 10;
 
 /**
  * The query for the first page of the user's requests, which all views share. After a mutation, the cache refreshes the
- * queries whose results contain the same types. An empty list contains none, so that the query names its type in
- * `additionalTypenames`.
+ * queries whose results contain the types of the mutation. An empty list contains no type, so `additionalTypenames`
+ * names the type.
  */
 export const newestRequests = {
   query: VoucherRequestsDocument,

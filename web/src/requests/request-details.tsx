@@ -90,7 +90,7 @@ export function RequestDetails({ id, isChosen }: { id: string; isChosen: boolean
   );
 }
 
-/** Scrolls to the details: on a small screen they are between the form and the list. */
+/** Scrolls to the details on a small screen. There the details are below the form, and may be out of view. */
 function scrollIntoView(element: HTMLElement | null) {
   if (matchMedia('(max-width: 56rem)').matches) element?.scrollIntoView({ block: 'start' });
 }
@@ -135,13 +135,16 @@ function Expectation({ request }: { request: Details }) {
   );
 }
 
-/** Reads the request again while a change is expected that no event reports. Returns whether such a change is expected. */
+/**
+ * Some changes of a request are reported by no event. While such a change is expected, reads the request again. Returns
+ * whether such a change is expected.
+ */
 function useRefresh(request: Details | null, paused: boolean, read: () => void): boolean {
   const latest = useRef(read);
   latest.current = read;
   const isLive = useIsLive();
   const delayMs = request && !paused ? refreshMs(request, Date.now(), isLive) : null;
-  // biome-ignore lint/correctness/useExhaustiveDependencies: each answer, even of the same content, plans the next read.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: each answer sets the next timer, even an equal answer.
   useEffect(() => {
     if (delayMs === null) return;
     const timer = setTimeout(() => latest.current(), delayMs);
@@ -182,7 +185,7 @@ function PauseSwitch({ paused, isDone, onChange }: PauseSwitchProps) {
   );
 }
 
-/** Whether an attempt was made, so that the delivery can be sent again. */
+/** Whether an attempt was made. Only then can the user send the delivery again. */
 function isTried({ status, attempts }: DeliveryDetailsFragment): boolean {
   return status !== 'SIMULATED' && attempts.length > 0;
 }

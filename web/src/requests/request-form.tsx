@@ -46,8 +46,8 @@ export function RequestForm({
   const unanswered = useRef<Input | null>(null);
   const [known, setKnown] = useState<ReadonlySet<string> | null>(null);
   useLostAnswer(known, (id) => {
-    // The request whose answer was lost is in the list. Its idempotency key is kept for 3 s, so that another click in
-    // this time buys no second voucher.
+    // The list has the request whose answer was lost. For 3 s more, a click sends the same idempotency key. So an
+    // impatient click buys no second voucher.
     const found = unanswered.current;
     setTimeout(() => {
       if (unanswered.current === found) unanswered.current = null;

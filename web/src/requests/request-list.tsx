@@ -21,14 +21,14 @@ const noRequests: readonly Request[] = [];
 
 /** Lists the user's requests, newest first. */
 export function RequestList({ current }: { current: string | null }) {
-  // The list shows the page after this cursor; without a cursor, the newest page.
+  // The list shows the page after this cursor. If the cursor is null, the list shows the newest page.
   const [after, setAfter] = useState<string | null>(null);
   const { data, previous, error, isReading, reread } = useLiveQuery({
     ...newestRequests,
     variables: { first: pageSize, after },
   });
   const retry = () => void reread();
-  // Rows stay until the rows of the next page are here, so that the buttons below do not move.
+  // While another page is read, the rows of the previous page stay. So the buttons below the list do not move.
   const page = (data ?? (error ? undefined : previous))?.voucherRequests;
   const isNewest = data !== undefined && after === null;
   const { arrivals } = useLive();
@@ -71,7 +71,7 @@ interface RowsProps {
   requests: readonly Request[];
   current: string | null;
   isBusy: boolean;
-  /** Whether another page is being read. */
+  /** Whether `requests` are still those of the previous page, while another page is read. */
   isPrevious: boolean;
 }
 
@@ -110,7 +110,7 @@ function requestOf({ voucher: { requestId, requestedAt, ...voucher } }: Arrival)
   };
 }
 
-/** Returns the code, or the state of a request without a code in a few words. */
+/** Returns the code of a request. If there is no code, returns the state of the request in a few words. */
 function textOf({ voucher, status }: Request, arrival: Arrival | undefined) {
   const code = voucher?.code ?? arrival?.voucher.code;
   if (code) return <code>{code}</code>;

@@ -21,7 +21,8 @@ export function RequestsPage({ id }: { id: string | null }) {
   const [, navigate] = useLocation();
   const receiverUrl = useReceiverUrl();
   const [requested, setRequested] = useState<string | null>(null);
-  // Without an id in the URL, the newest request is shown. Its id is kept, so that a later request does not replace it.
+  // Without an id in the URL, the page shows the newest request. This state keeps the id of that request, so later
+  // requests do not replace it.
   const [newest, setNewest] = useState<string | null>(null);
   const chosen = id ?? requested;
   const [{ data, fetching }] = useQuery(newestRequests);

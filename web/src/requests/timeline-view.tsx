@@ -3,12 +3,12 @@ import { preciseTimeText, timeText } from '../ui/time-text.ts';
 import { useNow } from '../ui/use-now.ts';
 import type { Entry } from './timeline.ts';
 
-/** Gaps of at least this length are drawn as compressed. */
+/** A longer time between two entries is drawn as a compressed gap. */
 const longGapMs = 2_000;
 
 /**
- * Draws the entries with the time between them. Pending entries show the time until they are due, or since their wait
- * began.
+ * Draws the entries, and between two entries the time that has passed. A pending entry shows the time until it is due,
+ * or the time since its wait began.
  */
 export function TimelineView({ entries, paused }: { entries: readonly Entry[]; paused: boolean }) {
   const isPending = entries.some(({ state }) => state === 'pending');

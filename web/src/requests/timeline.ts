@@ -12,12 +12,15 @@ export interface Entry {
   key: string;
   title: string;
   detail: string | null;
-  /** When the entry happened, in milliseconds since the epoch. A pending entry is expected to happen by then. */
+  /**
+   * When the entry happened, in milliseconds since the epoch. For a pending entry, the latest time at which it is
+   * expected.
+   */
   at: number;
   state: 'done' | 'failed' | 'pending' | 'neutral';
-  /** Start of a pending entry's wait. Default: the time of the previous entry. */
+  /** When the wait for a pending entry began. Default: the time of the previous entry. */
   since?: number;
-  /** Whether a pending entry is expected exactly at `at`. Default: at `at` or earlier. */
+  /** If true, a pending entry is expected exactly at `at`. Default: `at` or earlier. */
   isScheduled?: boolean;
   /** The beginning of a receiver's response. */
   response?: string | null;
@@ -66,7 +69,7 @@ export function timelineOf(
   return entries;
 }
 
-/** Returns the server's steps, and the steps of events that have arrived since the server's steps were read. */
+/** Returns the steps that the server has sent. Adds steps of newer events that have arrived in this browser. */
 function stepsOf(
   { steps }: RequestDetails,
   arrival: Arrival | undefined,
@@ -89,8 +92,8 @@ function expectationOf(expectedAt: number, now: number): string {
 }
 
 /**
- * Returns the entry for the next event that a pending request waits for. This is the provider's first answer, or the code if
- * the provider has acknowledged the request.
+ * Returns the entry for what a pending request waits for. Before the provider's first answer, the request waits for
+ * this answer. After an acknowledgement, it waits for the code.
  */
 function nextOfProvider(
   { requestedAt, expectedBy }: RequestDetails,
@@ -173,8 +176,8 @@ function nextAttemptOf({ id, channel, status, nextAttemptAt, attempts }: Deliver
 }
 
 /**
- * If the next attempt of a delivery is due later than this, the page does not wait for it. The user must reload the
- * page to see it.
+ * Longest time for which the page waits for the next attempt of a delivery. If the attempt is due later, the user must
+ * reload the page to see the attempt.
  */
 const longestWaitMs = 120_000;
 
@@ -186,7 +189,7 @@ const longestWaitMs = 120_000;
 export function refreshMs(request: RequestDetails, now: number, isLive: boolean): number | null {
   if (request.status === 'PENDING') {
     if (!isLive) return 5_000;
-    // The message of a request changes once the request is late, without an event.
+    // When a request becomes late, its message changes. No event reports this.
     const leftMs = Date.parse(request.expectedBy) - now;
     return leftMs > 0 ? leftMs + 100 : null;
   }

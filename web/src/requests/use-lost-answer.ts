@@ -6,8 +6,9 @@ import { newestRequests } from './newest-requests.ts';
 const intervalMs = 2_000;
 
 /**
- * Looks for the request whose answer was lost. `known` has the ids of all requests that are older; null turns the
- * search off. The list has no idempotency keys, so that any request that is not in `known` is taken for the lost one.
+ * If the answer to `requestVoucher` was lost, looks for the new request in the list of requests. `known` has the ids of
+ * the requests before. Null turns the search off. The list has no idempotency keys, so the first request that is not in
+ * `known` counts as the new request.
  */
 export function useLostAnswer(known: ReadonlySet<string> | null, onFound: (id: string) => void): void {
   const client = useClient();

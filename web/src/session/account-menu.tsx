@@ -5,7 +5,7 @@ import { SessionClock } from './session-clock.tsx';
 import { useSession } from './session-context.tsx';
 import type { Session } from './session-store.ts';
 
-/** Shows who is signed in and for how long, with a button to sign out. */
+/** Shows who is signed in, and the time until the session ends. Has a button to sign out. */
 export function AccountMenu({ session }: { session: Session }) {
   const { username, phoneNumber } = session;
   return (
@@ -33,8 +33,8 @@ function SignOutButton() {
   const { store } = useSession();
   const client = useClient();
   const signOut = () => {
-    // The operation is sent with the token, which is forgotten afterwards. If the gateway can't be reached, the session
-    // ends by its idle time-out.
+    // The mutation is sent with the token before the store forgets the token. If the gateway can't be reached, the
+    // session ends at its idle time-out.
     void client.mutation(SignOutDocument, {}).toPromise();
     store.signOut();
   };

@@ -3,7 +3,7 @@ export interface Session {
   token: string;
   /** When the token expires (ISO 8601). */
   expiresAt: string;
-  /** The session ends this long after its last request. */
+  /** Idle time-out: seconds after the last request at which the session ends. */
   idleSeconds: number;
   userId: string;
   username: string;
@@ -24,8 +24,8 @@ const storageKey = 'voucher-gateway:session';
 export type SessionStore = ReturnType<typeof createSessionStore>;
 
 /**
- * Keeps the session in memory and in sessionStorage. So the session survives a reload, ends with the tab, and is
- * neither in an address nor in localStorage.
+ * Keeps the session in memory and in sessionStorage. So the session survives a reload, and ends with the tab. The token
+ * is never in a URL or in localStorage.
  */
 export function createSessionStore(storage: Pick<Storage, 'getItem' | 'setItem' | 'removeItem'>, now = Date.now) {
   let state = readState(storage.getItem(storageKey));
@@ -65,7 +65,10 @@ export function remainingMs({ expiresAt, idleSeconds, lastUsedAt }: Session, now
   return Math.max(0, Math.min(Date.parse(expiresAt), lastUsedAt + idleSeconds * 1_000) - now);
 }
 
-/** Reads a stored session. A session that another version or page has stored is dropped if it lacks a field. */
+/**
+ * Reads a stored session. Another version of the page may have stored a session with other fields. A session that lacks
+ * a field is dropped.
+ */
 function readState(text: string | null): SessionState {
   try {
     const session = JSON.parse(text ?? 'null') as Session | null;

@@ -8,7 +8,7 @@ import { Field } from '../ui/field.tsx';
 import { ErrorNotice } from '../ui/notice.tsx';
 import { useSession } from './session-context.tsx';
 
-/** The commands contain an example user, because a typed password must not get into the shell's history. */
+/** The copied commands use this example user. The user's own password must not get into the history of a shell. */
 const account = { username: 'ann', password: 'your password' };
 const signUpCommand: Command = {
   label: 'Sign up',
@@ -25,7 +25,7 @@ const signInCommand: Command = {
 const signOutCommand: Command = { label: 'Sign out', document: SignOutDocument };
 const commandsOf = { 'sign-up': [signUpCommand], 'sign-in': [signInCommand, signOutCommand] } as const;
 
-/** Signs up or in. `username` is filled in if that user's session has ended. */
+/** Signs a user up or in. If a session has ended, `username` is the user of that session, and is filled in. */
 export function SignInForm({
   mode,
   username = '',
@@ -36,7 +36,10 @@ export function SignInForm({
   username?: string;
   /** Shown beside the button. */
   action?: ReactNode;
-  /** Shows the other form. Errors that mention the other form have a link to it. */
+  /**
+   * Shows the sign-in form instead of the sign-up form, or the reverse. Errors that mention the other form have a link
+   * that calls `onSwitch`.
+   */
   onSwitch?: () => void;
 }) {
   const { store } = useSession();
@@ -126,7 +129,7 @@ export function SignInForm({
   );
 }
 
-/** Makes “sign in” or “sign up” in a text a link to that form. */
+/** Replaces “sign in” or “sign up” in a text by a link that shows this form. */
 function linkedAdvice(text: string, onSwitch: () => void): ReactNode {
   const [before, name, after] = text.split(/(sign (?:in|up))/i);
   return name ? (

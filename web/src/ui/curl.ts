@@ -20,8 +20,8 @@ export function operationOf({ document }: Command): { kind: string; name: string
 }
 
 /**
- * Returns a command's operation as a shell command. The token is a variable of the shell, so that it is not copied with
- * the command.
+ * Returns the cURL command for an operation. The token is the shell variable `TOKEN`, so the copied text does not
+ * contain the token.
  */
 export function curlOf(command: Command): string {
   const { document, variables = {}, signedIn = true } = command;

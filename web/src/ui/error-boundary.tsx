@@ -1,6 +1,6 @@
 import { Component, type ReactNode } from 'react';
 
-/** Shows what to do if the page itself fails. Without it the page would be blank. */
+/** If a component of the page throws, shows what the user can do. Without this component the page would be blank. */
 export class ErrorBoundary extends Component<{ children: ReactNode }, { failed: boolean }> {
   override state = { failed: false };
 

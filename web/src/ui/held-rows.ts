@@ -9,16 +9,16 @@ export interface HeldRows<Shown extends Row> {
   /** The element whose children are the rows. */
   list: RefObject<HTMLElement | null>;
   rows: readonly Shown[];
-  /** The number of rows that have arrived and are not shown; `Infinity` if this is the whole newest page. */
+  /** The number of rows that have arrived and are not shown. `Infinity` if no row of the newest page is shown. */
   held: number;
   show(): void;
 }
 
 /**
- * Holds back rows that arrive while the user reads a list, until the user requests them. New rows would move the shown rows
- * under the pointer. Changes of shown rows appear immediately.
+ * Holds back rows that arrive while the user reads a list, until the user requests them. Otherwise a new row would move
+ * the row that the user wants to click. Changes of shown rows appear immediately.
  *
- * @param latest the rows as they were last read from the server; the same array until the next read
+ * @param latest the rows as they were last read from the server. Pass the same array until the next read
  * @param page names the page of the list; the rows of another page replace all rows
  * @param ownId a row that is never held back, because the user has created or opened it
  */
@@ -51,17 +51,21 @@ export function useHeldRows<Shown extends Row>(
     held: shown.held,
     show() {
       flushSync(() => setShown({ page, rows: latest, held: 0 }));
-      // The button that had the focus is removed. The first link or button of the list gets the focus.
+      // The button that shows the new rows had the focus, and is now removed. So the first link or button of the list
+      // gets the focus.
       list.current?.querySelector<HTMLElement>('a, button, summary')?.focus();
     },
   };
 }
 
-/** Whether the pointer or the keyboard is in a list, or its top is scrolled out of view. */
+/**
+ * Whether the user reads a list. Signs of this are the pointer or the keyboard focus in the list, or a top edge that is
+ * scrolled out of view.
+ */
 function isBeingRead(list: HTMLElement | null): boolean {
   if (!list) return false;
   const { top, bottom } = list.getBoundingClientRect();
   if (top < 0 || list.matches(':hover') || list.querySelector(':focus-visible')) return true;
-  // A touch screen has no pointer, so that a visible list counts as being read.
+  // A touch screen has no pointer. There a visible list counts as being read.
   return matchMedia('(hover: none)').matches && top < innerHeight && bottom > 0;
 }

@@ -1,9 +1,9 @@
 import type { OperationError } from '../graphql/errors.ts';
 
 interface ListStateProps {
-  /** The number of rows that are held back; `Infinity` if all rows of the newest page are. */
+  /** The number of rows that are held back. `Infinity` if all rows of the newest page are held back. */
   held?: number;
-  /** What a row is, such as `request`. */
+  /** What the list contains, in the singular, such as `request`. */
   what?: string;
   onShow?(): void;
   /** Why the shown rows are not current. */
@@ -12,8 +12,8 @@ interface ListStateProps {
 }
 
 /**
- * Shows beside a heading that more rows have arrived, or that the rows are not current. The heading's line is as high
- * without this text, so that nothing moves.
+ * Shows a text beside the heading of a list: more rows have arrived, or the rows are not current. The text does not
+ * change the height of the heading, so nothing moves.
  */
 export function ListState({ held = 0, what = '', onShow, error, onRetry }: ListStateProps) {
   return (

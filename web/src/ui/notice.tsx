@@ -47,7 +47,7 @@ export function EmptyState({ title, children }: { title: string; children: React
   );
 }
 
-/** Lines in place of rows that are being read, so that nothing moves when the rows arrive. */
+/** While rows are being read, draws a line in place of each row. So nothing moves when the rows arrive. */
 export function Skeleton({ rows, label }: { rows: number; label: string }) {
   return (
     <div className="skeleton" role="status" aria-label={label}>

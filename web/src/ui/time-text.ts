@@ -3,7 +3,10 @@
 const dayPattern = /^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})$/;
 const minutePattern = /^(\S+)[T ]+(\d{1,2}):(\d{2})$/;
 
-/** Reads `2026-11-27`, also with slashes or dots, as the start of that day. Returns null if there is no such day. */
+/**
+ * Parses a day such as `2026-11-27`, `2026/11/27` or `2026.11.27`. Returns the start of the day. Returns null if there
+ * is no such day.
+ */
 export function parseDay(text: string): Date | null {
   const [, year, month, day] = dayPattern.exec(text.trim()) ?? [];
   if (!year || !month || !day) return null;
@@ -28,7 +31,7 @@ export function dayText(date: Date): string {
   return [year, twoDigits(date.getMonth() + 1), twoDigits(date.getDate())].join('-');
 }
 
-/** Writes a minute as `2026-11-27 07:15`. */
+/** Formats a time to the minute, as `2026-11-27 07:15`. */
 export function minuteText(date: Date): string {
   return `${dayText(date)} ${twoDigits(date.getHours())}:${twoDigits(date.getMinutes())}`;
 }

@@ -1,6 +1,9 @@
 import { useEffect, useState } from 'react';
 
-/** Returns the current time in milliseconds, updated every `periodMs`. With null it is not updated. */
+/**
+ * Returns the current time in milliseconds, and updates it every `periodMs`. If `periodMs` is null, the time is not
+ * updated.
+ */
 export function useNow(periodMs: number | null): number {
   const [now, setNow] = useState(Date.now);
   useEffect(() => {

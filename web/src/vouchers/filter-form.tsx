@@ -11,8 +11,8 @@ export function FilterForm({
   parameters: URLSearchParams;
   onChange(next: URLSearchParams): void;
 }) {
-  // When the URL changes, for example by a step back in the history, the key resets the fields to the values of the
-  // URL.
+  // The URL also changes without the form, for example by a step back in the history. The changed `key` then recreates
+  // the fields with the values of the URL.
   return <Fields key={parameters.toString()} initial={textsOf(parameters)} onChange={onChange} />;
 }
 

@@ -30,8 +30,8 @@ export function parametersOf({ code, from, to }: FilterTexts): URLSearchParams {
 }
 
 /**
- * Returns the filter of the query. An invalid day is ignored. The day `to` is included, so that `receivedTo` is the
- * start of the next day.
+ * Returns the filter for the query of vouchers. An invalid day is ignored. The day `to` is included, so that
+ * `receivedTo` is the start of the next day.
  */
 export function filterOf({ code, from, to }: FilterTexts): VoucherFilter {
   const first = parseDay(from);

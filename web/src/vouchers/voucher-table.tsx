@@ -8,14 +8,14 @@ import { timeText } from '../ui/time-text.ts';
 
 type ReadVoucher = PurchasedVouchersQuery['purchasedVouchers']['nodes'][number];
 
-/** A voucher; one that has arrived since the list was read has no deliveries yet. */
+/** A voucher. If it has arrived since the list was read, its deliveries are not known yet. */
 export type Voucher = Omit<ReadVoucher, 'deliveries'> & Partial<Pick<ReadVoucher, 'deliveries'>>;
 
 interface VoucherTableProps {
   list: RefObject<HTMLElement | null>;
   vouchers: readonly Voucher[];
   isBusy: boolean;
-  /** Whether another page is being read. */
+  /** Whether `vouchers` are still those of the previous page, while another page is read. */
   isPrevious: boolean;
 }
 

@@ -28,7 +28,7 @@ export function VouchersPage() {
   const retry = () => void reread();
   const goTo = (cursor: string | null) => setParameters(withParameter(parameters, 'before', cursor));
 
-  // Rows stay until the rows of the next page are here, so that the buttons below do not move.
+  // While another page is read, the rows of the previous page stay. So the buttons below the list do not move.
   const page = (data ?? (error ? undefined : previous))?.purchasedVouchers;
   const isFiltered = Object.values(filter).some((value) => value !== undefined);
   const isNewest = data !== undefined && before === null && !isFiltered;
