@@ -17,9 +17,9 @@ import { openEmbeddedSecrets } from './embedded-secrets.ts';
 import { quickenImports } from './quick-imports.ts';
 import { runCommand } from './run-command.ts';
 
-// `npm run admin -- <command>`. With DATABASE_URL the command uses the engines of the user service, which may be
-// running. Without it the command uses the data folder of `npm start`, which must be stopped. Only the needed engines
-// are imported.
+// `npm run admin -- <command>`. If DATABASE_URL is set, the command uses the engines of the user service. The service
+// may be running. Without DATABASE_URL the command uses the data folder of `npm start`, which must be stopped. Only the
+// needed engines are imported.
 using _quicker = quickenImports();
 const { adminUsage, parseAdminCommand, runAdminCommand } = await import('@voucher-gateway/subgraph-user/admin');
 const command = parseAdminCommand(process.argv.slice(2));

@@ -106,7 +106,7 @@ describe.each([...serviceNames])('%s', (name: ServiceName) => {
   it('starts once its dependencies are healthy', () => {
     for (const [other, { condition }] of Object.entries(depends_on)) {
       expect(condition).toBe('service_healthy');
-      // The image has the health check of our services, but engines must have one in the compose file.
+      // The health check of our services is in the Dockerfile. Engines must have a health check in the compose file.
       if (!(serviceNames as readonly string[]).includes(other)) expect(serviceOf(other).healthcheck).toBeDefined();
     }
     for (const engine of ['postgres', 'redis', 'kafka'])

@@ -15,9 +15,10 @@ import { type DeadLettersCommand, deadLettersUsage, parseDeadLettersCommand } fr
 import { quickenImports } from './quick-imports.ts';
 import { type CommandResult, runCommand } from './run-command.ts';
 
-// `npm run dead-letters -- <command>`. With DATABASE_URL the command uses the engines of a service. Without it, the
-// command uses the data folder of `npm start`. The service or `npm start` may be running. A running `npm start`
-// executes the command itself. Engines are therefore imported only when they are needed.
+// `npm run dead-letters -- <command>`. If DATABASE_URL is set, this process connects to the database and topics of a
+// service, which may be running. Otherwise the command is for the data folder of `npm start`. If `npm start` is
+// running, this process sends the command to `npm start`, and needs no engines. So this file imports engines only when
+// it needs them.
 const words = process.argv.slice(2);
 const command = parseDeadLettersCommand(words);
 const environment: Environment = { LOG_LEVEL: 'error', ...readEnvironment() };

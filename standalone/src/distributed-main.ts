@@ -18,8 +18,8 @@ await run(
     // Unlike services, this launcher does not default to production, because it is for developers.
     const read = readEnvironment();
     const environment = { LOG_LEVEL: 'warn', ...read, NODE_ENV: read.NODE_ENV?.trim() || 'development' };
-    // Each service reads its settings itself. Missing settings of engines are reported here, once and with instructions, and
-    // not by every service.
+    // Without this check, every service would report the missing settings of engines. The launcher reports them only
+    // once, with instructions.
     try {
       readConfig(
         z.object({ ...databaseSettings, ...keyValueSettings, ...topicsSettings, ...secretsSettings }),

@@ -47,7 +47,7 @@ export interface DistributedStack extends Stack {
 }
 
 export interface DistributedOptions {
-  /** Settings of all services, with the engines. */
+  /** Settings of all services, including the addresses of the engines. */
   environment: Environment;
   /** Folder of the installation whose services are started. Default: this installation. */
   installation?: string;
@@ -62,7 +62,7 @@ const thisInstallation = fileURLToPath(new URL('../..', import.meta.url));
 /** The settings that determine how long shutdown may take. */
 const stopSettings = z.object({ ...serviceSettings, DRAIN_WINDOW: gatewaySettings.shape.DRAIN_WINDOW });
 
-/** Starts every service as a separate process. If one fails to start, all are stopped. */
+/** Starts every service as a separate process. If a service fails to start, all services are stopped. */
 export async function createDistributedStack(options: DistributedOptions): Promise<DistributedStack> {
   const { environment, installation = thisInstallation, ports = {}, logFile, onReady = () => {} } = options;
   await using releases = new AsyncDisposableStack();
@@ -101,8 +101,8 @@ export async function createDistributedStack(options: DistributedOptions): Promi
 
   const isOurs = (name: ServiceName) => name !== 'vps-mock' || environment.VPS_URL === undefined;
   const wanted = serviceNames.filter(isOurs);
-  // The services can start concurrently, because locks let them migrate the database one after the other. Services that
-  // need the public keys of `user` fetch them once `user` responds.
+  // The services can start at the same time, because a lock in the database lets only one of them run migrations.
+  // Services that need the public keys of `user` fetch them once `user` responds.
   await Promise.all(wanted.map((name) => services[name].start()));
   const owned = releases.move();
   return {

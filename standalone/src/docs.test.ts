@@ -54,7 +54,7 @@ it('settings: have a description', () => {
 
 it('README: lists settings with their names and defaults', () => {
   const settings = new Map(settingsOf(standaloneSettings).map(({ name, fallback }) => [name, fallback ?? '']));
-  // `npm start` prints its progress as text, so that its default log level is `warn`.
+  // The default level of `npm start` is `warn`, because it prints its progress as text and not in the log.
   settings.set('LOG_LEVEL', 'warn');
   const documented = rowsUnder(read('README.md'), 'Settings').map(([name, fallback]) => [name, fallback]);
   expect(documented.length).toBeGreaterThan(5);

@@ -7,10 +7,10 @@ import { userSecrets } from '@voucher-gateway/subgraph-user/tables';
 import type { StandaloneConfig } from './config.ts';
 
 /**
- * Creates the box that encrypts secrets in the database of `npm start`.
+ * Creates the `SecretBox` that encrypts secrets in the database of `npm start`.
  *
- * - With SECRETS_KEY, the box encrypts with that key. It can also decrypt secrets that were encrypted with the key file
- *   in DATA_DIR.
+ * - If SECRETS_KEY is set, the box encrypts with this key. It can also decrypt secrets that were encrypted with the key
+ *   file in DATA_DIR.
  * - Without SECRETS_KEY, the box uses the key file in DATA_DIR. The file is created if the database has no secrets yet.
  *
  * @throws CodedError SECRETS_KEY_WRONG

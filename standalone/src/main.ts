@@ -8,8 +8,8 @@ import { assertPortsFree } from './ports.ts';
 import { quickenImports } from './quick-imports.ts';
 import { welcome } from './welcome.ts';
 
-// `npm start`: every service in one process on embedded engines.
-// Progress for people is printed on standard output. The default LOG_LEVEL is `warn`.
+// `npm start`: every service in one process on embedded engines. The command prints its progress as text on standard
+// output. The default LOG_LEVEL is `warn`.
 const environment = { LOG_LEVEL: 'warn', ...readEnvironment() };
 const log = createLog({ level: 'warn', service: 'standalone' });
 process.once('SIGINT', () =>

@@ -7,8 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { expect, it, onTestFinished } from 'vitest';
 
-// Regression: without DATABASE_URL, or with a misspelt DATA_DIR, the command created a new database and found nothing
-// in it.
+// Regression: if DATABASE_URL was missing or DATA_DIR was misspelt, an operator's command created a new database, and
+// found nothing in it.
 it.each([
   ['admin-main.ts', 'list-keys'],
   ['dead-letters-main.ts', 'list'],

@@ -3,8 +3,8 @@ import { enableCompileCache, registerHooks } from 'node:module';
 /**
  * Makes imports faster until disposed.
  *
- * It enables Node's compile cache in the temporary folder. It also resolves the hundreds of imports inside of
- * drizzle-orm. For each of them, Node would parse drizzle-orm's package.json, which has 180 kB.
+ * It enables Node's compile cache in the temporary folder. It also resolves the hundreds of imports between files of
+ * drizzle-orm. Node's own resolution would parse drizzle-orm's package.json of 180 kB for each of them.
  */
 export function quickenImports(): Disposable {
   enableCompileCache();

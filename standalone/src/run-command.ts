@@ -12,7 +12,7 @@ export interface CommandResult {
  * Runs an operator's command and prints its result. The exit code is 0 if everything was done, else 1. For an invalid
  * command it prints the usage and the code is 2.
  *
- * @param explain returns a text to add to the message of a failure. Default: none
+ * @param explain returns a text that is printed after the message of an error. Default: nothing is added
  */
 export async function runCommand<Command>(
   command: Command | null,
@@ -27,8 +27,8 @@ export async function runCommand<Command>(
     process.exitCode = 2;
     return;
   }
-  // Replaces Node's listener, which prints all warnings. Warnings about negative timers are dropped: they come from
-  // kafkajs, where we can't fix the cause.
+  // Node's listener prints all warnings. The listener here does not print warnings about negative timers. They come
+  // from kafkajs, where we can't fix the cause.
   process.removeAllListeners('warning');
   process.on('warning', ({ name, message }) => {
     if (name !== 'TimeoutNegativeWarning') process.stderr.write(`${name}: ${message}\n`);

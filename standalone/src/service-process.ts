@@ -24,7 +24,7 @@ export interface ServiceProcessesOptions {
   environment: Environment;
   /** Receives the output of the services. */
   log: Writable;
-  /** Whether the output of the services during their stop is also logged. */
+  /** Whether output of services is also logged while they stop. */
   logsStop: boolean;
   onReady(name: string, url: string): void;
 }

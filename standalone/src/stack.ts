@@ -22,7 +22,7 @@ import { serveCommands } from './dead-letters/control.ts';
 import { deadLettersUsage, parseDeadLettersCommand } from './dead-letters/parse-command.ts';
 import { openEmbeddedSecrets } from './embedded-secrets.ts';
 
-/** All services in one process. Disposing stops the gateway first, then the services behind it. */
+/** All services in one process. Disposing stops the gateway first, and then all other services. */
 export interface Stack extends Stoppable {
   readonly gatewayUrl: string;
   /** `VPS_URL`, or the URL of the simulated provider. */
@@ -32,7 +32,10 @@ export interface Stack extends Stoppable {
 
 export interface StackOptions {
   config: StandaloneConfig;
-  /** The locked data folder, which the caller disposes after the stack. Default: the stack locks DATA_DIR. */
+  /**
+   * The data folder, if the caller has locked it. In that case, the caller disposes the folder after the stack.
+   * Default: the stack itself locks DATA_DIR.
+   */
   directory?: DataDirectory;
   clock?: Clock;
   /** Called when the engines are ready, and when each service is ready. */

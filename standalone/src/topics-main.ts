@@ -4,8 +4,8 @@ import { createLog } from '@voucher-gateway/platform/process/log';
 import { z } from 'zod';
 import { type CommandResult, runCommand } from './run-command.ts';
 
-// `npm run topics -- reread <service>.<topic> ...` restarts groups at the beginning of their topics. The services must
-// be stopped. The command needs their KAFKA_* settings.
+// `npm run topics -- reread <service>.<topic> ...` makes consumer groups read their topics again from the beginning.
+// The services must be stopped. The command needs the KAFKA_* settings of the services.
 const [name, ...groups] = process.argv.slice(2);
 const isReread = name === 'reread' && groups.length > 0 && groups.every((group) => /^[\w-]+\.[\w.-]+$/.test(group));
 

@@ -93,8 +93,8 @@ const wrong: readonly (readonly [setting: string, values: readonly string[], rea
   ['VPS_CONCURRENCY', ['0', '10001', 'many'], ['standalone', 'voucher-integration']],
   ['VPS_RETRY_MAX', ['25d'], ['standalone', 'voucher-integration']],
   ['IDEMPOTENCY_KEY_RETENTION', ['3651d', '0s', 'off'], ['standalone', 'voucher']],
-  // Messages are kept for 7 days. The rows that are read to handle a message must be kept for twice that time plus 24
-  // days.
+  // These rows are needed to handle a message. They must be kept for at least 38 days: twice the 7 days for which
+  // messages are kept, plus 24 days.
   ['PROVIDER_REQUEST_RETENTION', ['3651d', 'never', '37d'], ['standalone', 'voucher-integration']],
   ['DELIVERY_RETENTION', ['0s', 'never', '37d'], ['standalone', 'delivery']],
   ['OLD_SECRET_RETENTION', ['25d', 'off'], ['standalone', 'delivery']],
@@ -145,7 +145,7 @@ const wrong: readonly (readonly [setting: string, values: readonly string[], rea
     ['standalone', 'user', 'delivery'],
   ],
   ['DATABASE_POOL', ['1', '501'], withDatabase],
-  // PostgreSQL stores milliseconds in 32 bits.
+  // PostgreSQL stores this setting as a 32-bit number of milliseconds.
   ['STATEMENT_TIMEOUT', ['2147483648ms', '25d', '2h'], withDatabase],
   [
     'REDIS_URL',

@@ -89,8 +89,8 @@ async function replay(
 }
 
 /**
- * Reads the dead letters. If that fails, returns the error as a text, so that without a broker the command still works
- * on parked messages.
+ * Reads the dead letters. If the topics can't be read, returns the error as a text instead of throwing. So the command
+ * still works on parked messages, which are in the database.
  */
 async function whyUnread(
   readDeadLetters: ReadDeadLetters,

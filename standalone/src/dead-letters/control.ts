@@ -17,8 +17,8 @@ const socketOf = (dataDir: string) => join(dataDir, 'control.sock');
 
 /**
  * Serves an operator's commands while this process has locked the data folder. The process listens on a Unix socket in
- * the folder, which only the folder's owner can use. If the socket can't be created, for example because its path is
- * over 100 bytes long, commands work only while the process is stopped.
+ * the folder. Only the owner of the folder can use this socket. If the socket can't be created, for example because its
+ * path is over 100 bytes long, commands work only while the process is stopped.
  */
 export async function serveCommands({
   dataDir,

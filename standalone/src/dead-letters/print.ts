@@ -3,7 +3,7 @@ import { type ParkedRow, untilReplayed } from '@voucher-gateway/platform/topics/
 import { idOf } from './letter-id.ts';
 import type { Replayed } from './replay.ts';
 
-/** Headers are printed up to this many characters, because messages of foreign producers may have long headers. */
+/** Limit of printed characters per header. Messages of foreign producers may have long headers. */
 const maxShown = 1_000;
 
 /** Describes a dead letter in one line, without its value. */
@@ -42,8 +42,8 @@ function inOneLine(text: string): string {
 }
 
 /**
- * Escapes control characters in a JSON text. The line breaks of the JSON text stay, because those inside of values are
- * already escaped.
+ * Escapes control characters in a JSON text. Line breaks between values are kept. Line breaks inside values are already
+ * escaped.
  */
 function printable(json: string): string {
   return json.replaceAll(/[\p{Cc}\p{Cf}\p{Cs}]/gu, (character) =>

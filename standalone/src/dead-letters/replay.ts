@@ -28,8 +28,8 @@ const namedAtMost = 1_000;
 const largestPartition = 2 ** 31 - 1;
 
 /**
- * Whether a text can be the name of a group or topic. Kafka limits names of groups to 255 characters, and names of
- * topics to fewer.
+ * Whether a text can be the name of a group or topic. In Kafka, names of groups have at most 255 characters. Names of
+ * topics are shorter.
  */
 function isName(text: string | undefined): text is string {
   return text !== undefined && text !== '' && text.length <= 255;
@@ -38,8 +38,8 @@ function isName(text: string | undefined): text is string {
 type ParkedLetter = Parameters<typeof parkMessage>[1];
 
 /**
- * Creates the replay of dead letters. Each dead letter is stored in the database once, with its original content, to be
- * retried only by the consumer group that could not handle it.
+ * Creates the replay of dead letters. Each dead letter is stored in the database once, with its original content. Only
+ * the consumer group that could not handle the message retries it.
  */
 export async function createReplay({ query }: Database): Promise<Replay> {
   const groups = new Set((await readConsumerGroups(query)).map(({ topic, group }) => `${topic} ${group}`));
@@ -52,7 +52,8 @@ export async function createReplay({ query }: Database): Promise<Replay> {
     const [topic, group] = [of('topic'), of('group')];
     const [partition, position] = [Number(of('partition')), Number(of('position'))];
     const publishedAt = Number(of('published-at') ?? letter.publishedAt);
-    // A foreign producer may write any text into these headers, but the database accepts only numbers in these ranges.
+    // A foreign producer may write any text into these headers. The database accepts only numbers, and only in the
+    // ranges that are checked below.
     const isPlace =
       [partition, position, publishedAt].every(Number.isSafeInteger) && partition >= 0 && partition <= largestPartition;
     if (!isName(topic) || !isName(group) || !isPlace) return 'its headers do not name its topic, group and position';

@@ -17,7 +17,7 @@ export interface Engines extends AsyncDisposable {
 /**
  * Starts the three engines concurrently.
  *
- * @param folder folder for their data and logs
+ * @param folder folder for the data and logs of the engines
  * @param libraries folder of Kafka's jars
  * @throws CodedError ENGINE_MISSING, with the command that installs the missing engine
  */
@@ -30,7 +30,10 @@ export async function startEngines({
   folder: string;
   libraries?: string;
   onReady?(name: string, detail: string): void;
-  /** Whether to use the standard ports if they are free. */
+  /**
+   * If true, an engine uses its standard port, or another port if that is in use. Otherwise it uses any free port.
+   * Default: true.
+   */
   standardPorts?: boolean;
 }): Promise<Engines> {
   mkdirSync(folder, { recursive: true });

@@ -20,7 +20,8 @@ const pom = fileURLToPath(new URL('../../engines/pom.xml', import.meta.url));
 /**
  * Starts Apache Kafka in KRaft mode, with one node as broker and controller.
  *
- * @param libraries folder of Kafka's jars, which are fetched from Maven Central if they do not match pom.xml
+ * @param libraries folder of Kafka's jars. If the folder does not have the jars of pom.xml, they are fetched from Maven
+ *   Central.
  */
 export async function startKafka({
   folder,
@@ -55,7 +56,7 @@ export async function startKafka({
       'offsets.topic.num.partitions': 8,
       'transaction.state.log.replication.factor': 1,
       'transaction.state.log.min.isr': 1,
-      // The delay is 0, so that a new consumer group starts at once, without waiting for further members.
+      // A new consumer group starts at once, and does not wait for more members to join.
       'group.initial.rebalance.delay.ms': 0,
     })
       .map(([name, value]) => `${name}=${value}\n`)
@@ -84,8 +85,8 @@ export async function startKafka({
 }
 
 /**
- * Returns a cluster id in Kafka's format, 22 characters of base64url. It never starts with a dash, because Kafka's tool
- * would parse it as an option.
+ * Returns a cluster id in Kafka's format, 22 characters of base64url. The id never starts with a dash. Kafka's tool
+ * would parse such an id as an option.
  */
 export function clusterId(bytes: Buffer): string {
   return bytes.toString('base64url').replace(/^-/, 'A');

@@ -76,7 +76,7 @@ async function query(url: string, text: string) {
   }
 }
 
-/** Finds the server's programs. Debian installs them per version, outside PATH. */
+/** Finds the server's programs. On Debian, each version has a folder that is not in PATH. */
 function findBinaries(): (name: string) => string {
   const debian = '/usr/lib/postgresql';
   const versions = existsSync(debian) ? readdirSync(debian).sort((a, b) => Number(b) - Number(a)) : [];
@@ -92,7 +92,8 @@ interface Owner {
 }
 
 /**
- * Returns the user that runs PostgreSQL, because PostgreSQL refuses root: the user of its package, or else `nobody`.
+ * Returns the user that must run PostgreSQL if this process runs as root, because PostgreSQL refuses root. This is the
+ * user `postgres`, or else `nobody`. If this process does not run as root, returns no user.
  */
 function unprivileged(): Owner {
   if (process.getuid?.() !== 0) return {};
@@ -105,8 +106,8 @@ function unprivileged(): Owner {
 }
 
 /**
- * Returns the folder for PostgreSQL's data. If PostgreSQL runs as the current user, that is `folder`. For another owner
- * it is `folder/postgres`, or a temporary folder if that owner can't reach `folder/postgres`.
+ * Returns the folder for PostgreSQL's data. If PostgreSQL runs as the current user, returns `folder`. If PostgreSQL
+ * runs as another user, returns `folder/postgres`, or a temporary folder if that user can't reach `folder/postgres`.
  */
 function ownedFolder(folder: string, { uid, gid }: Owner): string {
   mkdirSync(folder, { recursive: true });

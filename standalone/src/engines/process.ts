@@ -102,7 +102,8 @@ export async function startEngine({
     for (;;) {
       if (child.exitCode !== null || child.signalCode !== null)
         throw new Error(`${name} ended: ${readFileSync(logFile, 'utf8').slice(-2_000)}`);
-      // Each attempt has a time-out, because it may hang if the engine accepts the connection before it can respond.
+      // Each check has a time-out. A starting engine may accept the connection but not respond, and then the check
+      // would hang.
       const isReady = await Promise.race([
         ready().then(
           () => true,
@@ -133,8 +134,8 @@ const pidFileOf = (logFile: string) => `${logFile}.pid`;
 const endsWithinMs = 10_000;
 
 /**
- * Checks that no engine process of an earlier start still runs, for example because only its parent was killed. Two
- * brokers on one folder destroy its data, and Kafka and Redis do not notice a second process themselves.
+ * Checks that no engine process of an earlier start still runs. Such a process is left if only its parent process was
+ * killed. Two processes of an engine on one folder destroy its data, and Kafka and Redis do not check this.
  *
  * @throws CodedError DATA_DIR_LOCKED, naming the process
  */

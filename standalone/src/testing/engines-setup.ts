@@ -7,8 +7,8 @@ import { startEngines } from '../engines/engines.ts';
 const names = ['DATABASE_URL', 'REDIS_URL', 'KAFKA_BROKERS'];
 
 /**
- * Provides PostgreSQL, Redis and Kafka to the tests: those that the environment variables name, or else engines that are
- * started for this run. All vitest projects of the run share them.
+ * Provides PostgreSQL, Redis and Kafka to the tests. If the environment variables name engines, the tests use these.
+ * Otherwise engines are started for this run. All vitest projects of a run share the engines.
  */
 export default async function setup({ vitest }: TestProject) {
   const project = vitest.getRootProject();
