@@ -7,7 +7,10 @@ export function apiSchemaOf(supergraphSdl: string): GraphQLSchema {
   return Supergraph.build(supergraphSdl).apiSchema().toGraphQLJSSchema();
 }
 
-/** Returns the changes from `before` to `after` that break clients and are not in `declared`, one line per change. */
+/**
+ * Returns the changes from `before` to `after` that break clients, one line per change. Changes in `declared` are left
+ * out.
+ */
 export function undeclaredBreakingChanges(
   before: string,
   after: string,

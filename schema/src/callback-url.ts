@@ -1,8 +1,9 @@
 import { z } from 'zod';
 
 /**
- * The callbackUrl of a request in the key-value store. The voucher service writes the entry after the request is
- * committed (best effort), and the delivery service reads it. The durable copy is in delivery's own table.
+ * The callbackUrl of a request in the key-value store. The voucher service writes this entry after it has committed the
+ * request, and ignores a failed write. The delivery service reads the entry. The durable copy is in a table of the
+ * delivery service.
  */
 export const callbackUrlSchema = z.object({ callbackUrl: z.url().nullable() });
 
@@ -10,5 +11,8 @@ export function callbackUrlKey(requestId: string): string {
   return `callback-url:${requestId}`;
 }
 
-/** Time to live: 24 h, longer than the default of GIVE_UP_AFTER. Later, delivery reads the URL from its own table. */
+/**
+ * Time to live of an entry: 24 h. By default, a request without a code fails much sooner (GIVE_UP_AFTER). If an entry
+ * has expired, delivery reads the URL from its own table.
+ */
 export const callbackUrlTtlMs = 86_400_000;

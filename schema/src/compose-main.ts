@@ -5,9 +5,9 @@ import { subgraphNames, subgraphSdl, supergraphFile } from './sdl.ts';
 import { topicFieldFaults } from './topic-contract.ts';
 import { topics } from './topics.ts';
 
-// Entry of `npm run compose:schema`, which writes the supergraph. It fails on an undeclared breaking change, and on an
-// `@topic` field whose messages lack a field of its type. With --check it writes nothing, and also fails if the
-// committed supergraph is stale.
+// Entry of `npm run compose:schema`, which writes the supergraph. The command fails on an undeclared breaking change.
+// It also fails if the messages of an `@topic` field lack a field of its GraphQL type. With --check the command writes
+// nothing, and also fails if the committed supergraph is stale.
 const composed = composeSupergraph();
 const committed = existsSync(supergraphFile) ? readFileSync(supergraphFile, 'utf8') : composed;
 const values = Object.fromEntries(

@@ -1,9 +1,9 @@
 /**
- * The cursor of connections and of topic-fed subscriptions. It contains the `id` of a message, not an offset or a time.
- * There is also a cursor for the start of a feed. Cursors are opaque to clients.
+ * The cursor of Relay connections and of subscriptions with `@topic`. A cursor contains the `id` of a message, not an
+ * offset or a time. There is also a cursor for the start of a feed. Cursors are opaque to clients.
  *
- * A subgraph with a connection for `@topic(replay:)` must encode its cursors with `encodeCursor`. Then an event has the
- * same cursor whether it comes from the topic or from the connection.
+ * `@topic(replay:)` names a connection of a subgraph. This subgraph must encode its cursors with `encodeCursor`. Then
+ * an event has the same cursor in the connection as in the subscription.
  */
 const prefix = 'v1:';
 

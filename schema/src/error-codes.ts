@@ -1,6 +1,7 @@
 /**
  * All public error codes, in GraphQL (`extensions.code`) and REST (`code` of a problem document), with their REST
- * status. docs/errors.md documents the cause and the remedy of each code. A test checks that both lists are equal.
+ * status. docs/errors.md documents the cause and the remedy of each code. A test checks that docs/errors.md lists the
+ * same codes.
  */
 export const publicErrors = {
   GRAPHQL_PARSE_FAILED: { status: 400 },

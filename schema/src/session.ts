@@ -1,8 +1,8 @@
 import { z } from 'zod';
 
 /**
- * A session in the key-value store. The user service writes it at sign-in. The gateway renews its expiry with each
- * operation. It expires after the idle time-out or with the token, whichever is earlier.
+ * A session in the key-value store. The user service writes the session at sign-in. The session expires after the idle
+ * time-out or with the token, whichever is earlier. With each operation, the gateway restarts the idle time-out.
  */
 export const sessionSchema = z.object({ userId: z.uuid(), kid: z.string().min(1) });
 export type Session = z.infer<typeof sessionSchema>;

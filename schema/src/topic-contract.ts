@@ -9,7 +9,7 @@ import {
 } from 'graphql';
 import type { z } from 'zod';
 
-/** The schema of a topic's value: an object. */
+/** The schema of a topic's values, which are objects. */
 export type ValueSchema = z.ZodObject;
 
 /**
@@ -18,8 +18,8 @@ export type ValueSchema = z.ZodObject;
  *
  * @param sdl the subgraph's schema
  * @param values schemas of the values, by topic name
- * @returns one line per fault: an unknown topic, a missing field, argument or `match` field, or a nullable field that
- *   is non-null in GraphQL
+ * @returns one line per fault. Faults are an unknown topic, a missing field or argument, and a missing field that
+ *   `match` names. A field that may be null but is non-null in GraphQL is also a fault.
  */
 export function topicFieldFaults(sdl: string, values: Readonly<Record<string, ValueSchema>>): string[] {
   const document = parse(sdl);

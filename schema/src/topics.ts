@@ -4,7 +4,7 @@ import { z } from 'zod';
 export const phoneNumberSchema = z.string().regex(/^\+[1-9]\d{7,14}$/, 'must be a phone number in E.164 form');
 /** An instant as ISO 8601 in UTC with milliseconds: `2026-01-31T12:00:00.000Z`. */
 export const instantSchema = z.iso.datetime({ precision: 3 });
-/** A UUID, converted to lower case as databases write it, so that ids can be compared as strings. */
+/** A UUID, converted to lower case. Databases return UUIDs in lower case, so ids can be compared as strings. */
 const idSchema = z.uuid().toLowerCase();
 const owner = z.object({ id: idSchema });
 
@@ -43,7 +43,8 @@ export const requestAcknowledgedSchema = z.object({
 export type RequestAcknowledged = z.infer<typeof requestAcknowledgedSchema>;
 
 /**
- * A code was received. The message has all fields of the Voucher type, so that the gateway can send it to subscribers.
+ * A code was received. The message has all fields of the Voucher type. So the gateway can send it to subscribers
+ * without calling the subgraph.
  */
 export const receiveCodeSchema = z.object({
   id: idSchema,

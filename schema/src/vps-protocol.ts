@@ -60,7 +60,7 @@ export const messages = {
 
 /** The provider responds with a challenge after this time. */
 export const acknowledgeAfterMs = 3_000;
-/** A code is late if the time from the request to its arrival is longer than this. */
+/** A code that arrives more than this time after its request is late. */
 export const lateAfterMs = 30_000;
 
 /** BASE64URL(SHA256(ASCII(verifier))), RFC 7636 section 4.6. */
