@@ -5,8 +5,8 @@ const toleranceSeconds = 300;
 const refreshEveryMs = 3_600_000;
 
 /**
- * Opens the keys of a JWKS. Take its URL from the receiver's configuration, never from a callback. The keys are read
- * again every hour, because a new key is published an hour before its first use.
+ * Reads the keys of a JWKS, and keeps them current. Take the URL of the JWKS from the receiver's configuration, never
+ * from a callback. The keys are read again every hour, because a new key is published an hour before its first use.
  */
 export async function openPublicKeys(jwksUrl) {
   let keys = await readKeys(jwksUrl);

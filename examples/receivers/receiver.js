@@ -24,7 +24,8 @@ const server = createServer(async (request, response) => {
     if (request.method !== 'POST' || body === null) return answer(400);
     let event;
     try {
-      // `verify` checks the signature of the unparsed body, and that the timestamp is at most 5 minutes off.
+      // `verify` checks the signature of the unparsed body. It also checks that the timestamp differs from the clock by
+      // at most 5 minutes.
       event = webhook.verify(body, request.headers);
     } catch {
       return answer(401);
@@ -45,7 +46,7 @@ server.listen(Number(PORT), '127.0.0.1', () => {
   process.stderr.write(`http://127.0.0.1:${server.address().port}/\n`);
 });
 
-/** Reads the body. Returns null if it is too large. */
+/** Reads the body of a request. Returns null if the body is too large. */
 async function readBody(request) {
   const chunks = [];
   let bytes = 0;

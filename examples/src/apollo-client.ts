@@ -4,8 +4,8 @@ import { type VoucherEvent, vouchers, type WatchOptions } from './watch.ts';
 const reconnectAfterMs = 500;
 
 /**
- * Watches vouchers with Apollo Client over multipart HTTP, which its HTTP link supports. Returns a function that stops
- * the client.
+ * Watches vouchers with Apollo Client. Its HTTP link receives subscriptions over multipart HTTP. Returns a function
+ * that stops the client.
  */
 export function watchVouchers({ url, token, after, onVoucher, onEnd }: WatchOptions): () => void {
   const client = new ApolloClient({

@@ -20,8 +20,8 @@ export function watchVouchers({ url, token, after, onVoucher, onEnd }: WatchOpti
   });
   source.addEventListener('complete', () => source.close());
   source.addEventListener('error', () => {
-    // An EventSource is closed if the request was rejected, for example for its token. After a lost connection it
-    // reconnects.
+    // If the gateway rejected the request, for example its token, the EventSource is closed. If the connection was
+    // lost, the EventSource reconnects.
     if (source.readyState === source.CLOSED) onEnd?.('rejected');
   });
   return () => source.close();

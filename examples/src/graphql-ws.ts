@@ -7,7 +7,8 @@ export function watchVouchers({ url, token, after, onVoucher, onEnd }: WatchOpti
     url: url.replace(/^http/, 'ws'),
     connectionParams: { authorization: `Bearer ${token}` },
     retryAttempts: Number.POSITIVE_INFINITY,
-    // The client reconnects after any close code except 4403, because the same token would be rejected again.
+    // Code 4403 means that the session has ended, so the gateway would reject the token again. After any other close
+    // code, the client reconnects.
     shouldRetry: (event) => (event as { code?: number }).code !== 4403,
   });
   // The client sends `variables` again at each reconnect. `next` keeps its cursor current.
