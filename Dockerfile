@@ -1,5 +1,5 @@
-# One image for every service: the command names the service. It is built in stages, and runs as the user `node`, with a
-# root file system that may be read-only.
+# One image for every service: the command names the service. The build has several stages. Containers run as the user
+# `node`. The root file system may be mounted read-only.
 FROM node:26.10.0-bookworm-slim AS build
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
@@ -24,13 +24,14 @@ RUN node scripts/prepare.js && npm prune --omit=dev --ignore-scripts
 FROM node:26.10.0-bookworm-slim
 ENV NODE_ENV=production HOST=0.0.0.0
 WORKDIR /app
-# The whole folder is copied, so that the workspaces in node_modules stay links: Node strips types only of files outside
-# node_modules.
+# Node strips types only of files outside node_modules. The workspaces in node_modules must therefore stay links to
+# their folders, so the whole folder is copied.
 COPY --from=build --chown=root:root /app /app
 # The mount point of the volume with the simulated provider's state.
 RUN mkdir /state && chown node:node /state
 USER node
-# npm would not forward signals. The launcher run.js replaces itself with the service.
+# The entry point is not `npm start`, because npm would not forward signals. The process of run.js becomes the process
+# of the service.
 ENTRYPOINT ["node", "scripts/run.js"]
 CMD ["gateway/src/main.ts"]
 HEALTHCHECK --interval=5s --timeout=3s --start-period=30s --retries=12 \

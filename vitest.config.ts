@@ -3,7 +3,10 @@ import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 import { LongestFirst } from './scripts/test-order.ts';
 
-/** Tests on PostgreSQL, Redis and Kafka: of the ports' adapters, and of code that depends on row locks. */
+/**
+ * Tests that need PostgreSQL, Redis or Kafka. They test the adapters for these engines, and code that depends on row
+ * locks.
+ */
 const onRealEngines = [
   'platform/src/topics/kafka/**/*.test.ts',
   '{platform/src/**,subgraphs/*/src}/{postgres,redis}{,-*}.test.ts',
@@ -21,15 +24,15 @@ const installSetup = 'e2e/src/distributed/install-setup.ts';
 process.env.NODE_COMPILE_CACHE ??= fileURLToPath(new URL('node_modules/.cache/compiled-tests', import.meta.url));
 
 /**
- * Tests spend more than half of their time waiting, so that two cores are enough for four files at a time. Each worker
- * takes up to 1.5 GB.
+ * Tests wait for more than half of their time. So two cores are enough to run four test files at the same time. Each
+ * worker takes up to 1.5 GB.
  */
 const maxWorkers = Math.min(4, Math.ceil(totalmem() / 2e9));
 
 export default defineConfig({
   resolve: {
-    // All imports get the same copy of graphql. Without this, CommonJS and ESM modules would load two copies, and an object
-    // of one copy fails the instanceof checks of the other copy.
+    // All imports get the same copy of graphql. Otherwise CommonJS modules and ESM modules would load different copies.
+    // An object of one copy fails the `instanceof` checks of the other copy.
     alias: [{ find: /^graphql$/, replacement: 'graphql/index.js' }],
   },
   test: {
@@ -50,8 +53,8 @@ export default defineConfig({
           include: ['**/*.test.ts'],
           exclude: ['**/node_modules/**', 'gateway/playground/dist/**', ...onRealEngines, ...ofInstalled, ...inBrowser],
           globalSetup: [embeddedSetup],
-          // Test files of one process share imported modules, because importing takes longer than most files. A file that
-          // changes state of the process restores it.
+          // Test files in one process share imported modules, because importing takes longer than the tests of most
+          // files. A test file that changes global state restores it afterwards.
           isolate: false,
         },
       },

@@ -16,7 +16,8 @@ const steps: [name: string, command: string, ...args: string[]][] = [
 ];
 
 const cwd = fileURLToPath(new URL('..', import.meta.url));
-// Colours are forced, because the tools write to pipes, for which they turn colours off by default.
+// The tools write to pipes, and by default they write no colours to pipes. If this process runs on a terminal, colours
+// are therefore forced.
 const env = { ...process.env, ...(process.stdout.isTTY && { FORCE_COLOR: '1' }) };
 
 /** Runs a step, and returns its exit code and its output. */

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import pretty from 'pino-pretty';
 import { nodeOptions } from '../standalone/src/node-options.ts';
 
-// `npm run dev`: like `npm start`, but restarted when a file changes, and with a log for people.
+// `npm run dev` is like `npm start`, but restarts when a file changes. The log is formatted as readable text.
 const folders = ['gateway/src', 'platform', 'schema', 'standalone/src', 'subgraphs', 'voucher-integration', 'vps-mock'];
 
 const watcher = spawn(
@@ -18,8 +18,8 @@ const watcher = spawn(
   {
     cwd: fileURLToPath(new URL('..', import.meta.url)),
     stdio: ['ignore', 'inherit', 'pipe'],
-    // The watcher has a separate process group. In the group of this process, the stack would get the signal of Ctrl-C
-    // twice: from the terminal and from the watcher. The second signal would force its exit.
+    // The watcher and the stack have a process group of their own. Otherwise the stack would get the signal of Ctrl-C
+    // twice: from the terminal and from the watcher. The second signal would force the stack to exit.
     detached: true,
   },
 );

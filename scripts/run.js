@@ -1,6 +1,6 @@
 // `node scripts/run.js [options of Node] <entry file> [arguments]` runs an entry file with the options of Node that the
-// product needs. The service replaces this process, so that the service gets the signals, and its exit code is
-// returned. The script is plain JavaScript, so that an old Node can run it and print what to do.
+// product needs. The service replaces this process. So signals reach the service, and the caller gets the exit code of
+// the service. The script is plain JavaScript, so that an old Node can run it and print what to do.
 import { spawn } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import './require-node.js';
