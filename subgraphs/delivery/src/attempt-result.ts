@@ -32,7 +32,7 @@ export type CallResult = DeliveredResult | FailedResult | { outcome: 'stopped' }
 /**
  * The result of an attempt.
  *
- * - `simulated`: nothing was sent, because no SMS provider is configured
+ * - `simulated`: nothing was sent, because SMS are only simulated (`SMS=log`, for development)
  * - `unreported`: nothing was sent, because the SMS provider accepted an earlier attempt, but never reported its
  *   result. The SMS counts as delivered.
  */

@@ -1,8 +1,8 @@
-/** Counts a number per key. A key with the number 0 takes no memory. */
+/** One number per key, which starts at 0. A key with the number 0 takes no memory. */
 export interface Counts {
   /** Returns the number of a key; 0 for null. */
   of(key: string | null): number;
-  /** Changes the number of a key. Does nothing for null. */
+  /** Adds `change` to the number of a key. Does nothing for null. */
   add(key: string | null, change: number): void;
 }
 

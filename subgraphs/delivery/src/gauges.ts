@@ -12,14 +12,15 @@ import { delivery, endpoint } from './tables.ts';
 /** Counts from the database are reused for this time, so that many scrapes cost the database little. */
 const countedMs = 10_000;
 /**
- * A scrape waits at most this long for the database, and then responds without counts from the database. Prometheus
- * gives up after 10 s by default.
+ * Limit of the time for which a scrape waits for the database. After this time, the response has no counts from the
+ * database. Prometheus gives up after 10 s by default.
  */
 const waitMs = 5_000;
 
 /**
- * Creates the function that returns the text of `/metrics`. The text has the numbers of this process, and counts from
- * the database that all processes share. While the database is away or slow, the counts are missing.
+ * Creates the function that returns the text of `/metrics`. Some gauges are about this process. The other gauges are
+ * counts from the database, which all processes share. While the database is unavailable or slow, the counts are
+ * missing.
  */
 export function createGauges({
   database,

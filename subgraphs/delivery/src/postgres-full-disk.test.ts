@@ -16,7 +16,8 @@ import { createDeliveryService } from './server.ts';
 import { attempt, delivery } from './tables.ts';
 import { buildCode, buildRequest } from './testing/delivery-harness.ts';
 
-// A real PostgreSQL runs out of disk space. The topics are on another disk that is not full, as Kafka would be.
+// A real PostgreSQL runs out of disk space. The topics are on another disk, which has free space. In production, Kafka
+// also has disks of its own.
 it.skipIf(!canMount)(
   'full disk: loses no delivery, stores no attempt twice, and continues by itself',
   async () => {

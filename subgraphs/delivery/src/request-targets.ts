@@ -36,14 +36,14 @@ export function createCallbackTargets({
   database: Database;
   keyValue: KeyValue;
   /**
-   * How long an outcome whose request is not consumed yet stays parked (stored for retries), in milliseconds. Later
-   * outcomes of the same phone number wait for it.
+   * If an outcome is consumed before its request, the outcome is parked (stored for retries). This is the limit of the
+   * time, in milliseconds. Later outcomes of the same phone number wait for the parked outcome.
    */
   waitMs: number;
   clock: Clock;
   log: Log;
 }): CallbackTargets {
-  /** When the next warning is due, by request id. */
+  /** When the next warning about a missing request is due, by request id. */
   const waiting = new Map<string, number>();
   const store = createBatcher<RequestCode, void>({
     async run(requests) {

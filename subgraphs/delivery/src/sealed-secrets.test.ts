@@ -78,7 +78,7 @@ describe('secrets at rest', () => {
   });
 });
 
-/** Replaces a user's stored secret by that of another row. A secret can be decrypted only in its own row. */
+/** Replaces a user's stored secret by a secret that was encrypted for another row. Such a secret can't be decrypted. */
 async function alter({ engines: { database, secrets } }: Harness, userId: string): Promise<void> {
   const stranger = secrets.seal('whsec_AAAA', { purpose: 'delivery.callback_secret', id: randomUUID() });
   await database.query.update(callbackSecret).set({ secret: stranger }).where(eq(callbackSecret.userId, userId));

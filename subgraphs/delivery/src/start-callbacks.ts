@@ -22,8 +22,8 @@ export interface Callbacks {
 }
 
 /**
- * The time-out of a DNS query is a third of CALLBACK_TIMEOUT, but at most this. If the query times out, a second query
- * checks whether the name servers fail. So both queries end within CALLBACK_TIMEOUT.
+ * Maximum time-out of a DNS query. If a third of CALLBACK_TIMEOUT is shorter, the third is used. After a query that
+ * times out, a second query checks whether the name servers fail. So both queries end within CALLBACK_TIMEOUT.
  */
 const maxLookupMs = 5_000;
 

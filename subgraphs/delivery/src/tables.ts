@@ -67,7 +67,9 @@ export const delivery = schema.table(
     failures: integer().notNull(),
     /** Number of redeliveries. */
     round: integer().notNull(),
-    /** Number of the attempt whose SMS the provider has accepted, until its report arrives; else null. */
+    /**
+     * Number of the attempt that the SMS provider has accepted. Null if no report about an accepted attempt is awaited.
+     */
     acceptedTurn: integer('accepted_turn'),
   },
   (table) => [
@@ -76,9 +78,9 @@ export const delivery = schema.table(
     index('delivery_by_age').on(table.createdAt),
     // The index contains failed deliveries only, so that writes of other deliveries do not update it.
     index('delivery_failed').on(table.userId, table.createdAt, table.id).where(sql`${table.status} = 'FAILED'`),
-    // This index finds the endpoints with waiting deliveries, and their due deliveries. When a delivery is started, its
-    // index entry becomes a dead entry. Started deliveries have the earliest times. The index is descending, so that
-    // scans read the dead entries last.
+    // This index finds the endpoints with waiting deliveries, and their due deliveries. Deliveries with the earliest
+    // times are started first. A started delivery leaves a dead entry in the index until the next vacuum. The index is
+    // descending, so that scans read the earliest times, and the dead entries, last.
     index('delivery_waiting')
       .on(table.endpointId, table.nextAttemptAt.desc().nullsFirst())
       .where(sql`${table.status} = 'PENDING' and not ${table.running}`),
@@ -163,8 +165,8 @@ export const callbackSecret = schema.table(
   (table) => [
     uniqueIndex('callback_secret_current').on(table.userId).where(sql`${table.signsUntil} is null`),
     index('callback_secret_by_user').on(table.userId),
-    // This index finds secrets that are not encrypted with the first key of SECRETS_KEY. Its expression has to equal
-    // that of `prefixOf`.
+    // This index finds secrets that are not encrypted with the first key of SECRETS_KEY. The expression of the index
+    // has to be the expression that `prefixOf` returns.
     index('callback_secret_key').on(sql`left(${table.secret}, 16)`),
     index('callback_secret_replaced').on(table.signsUntil).where(sql`${table.signsUntil} is not null`),
   ],

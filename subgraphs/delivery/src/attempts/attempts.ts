@@ -32,12 +32,12 @@ export interface AttemptsOptions {
 }
 
 /**
- * Storing a result is retried for up to this time. If it still fails, the result is lost, and the attempt is repeated.
+ * Time limit for storing a result, with retries. If all retries fail, the result is lost, and the attempt is repeated.
  */
 const settleWithinMs = 300_000;
 /**
- * Pause between retries of storing a result. After an outage, the backlog starts attempts only after a longer pause
- * (`pollMs`). So results are stored before new attempts start.
+ * Pause between retries of storing a result. The pause is shorter than the pause of the backlog (`pollMs`). So after an
+ * outage, results are stored before the backlog starts new attempts.
  */
 const settleAgainMs = 200;
 

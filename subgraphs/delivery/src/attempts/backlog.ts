@@ -30,8 +30,8 @@ const releaseEveryMs = 1_000;
 /** Minimum pause between two turns (runs of the loop), so that one SQL statement starts several deliveries. */
 const gatherMs = 20;
 /**
- * After a turn that starts nothing, the pause is this many times as long as the turn, so that blocked endpoints cost
- * little.
+ * Factor for the pause after a turn that starts nothing: the pause is the length of the turn times this factor. So
+ * blocked endpoints cost little.
  */
 const restPerTurn = 5;
 /** Limit of attempts that one turn starts. */
@@ -55,10 +55,12 @@ export function startBacklog({ queues, admission, start, log }: BacklogOptions):
   let woken = new AbortController();
   /** The last endpoint of the previous page; null if the next turn reads the first page. */
   let last: string | null = null;
-  /** The last endpoint that got a permit, in the order of the turn. */
+  /** The last endpoint that got a permit in the first pass of a turn; null before the first permit. */
   let served: string | null = null;
   let releasedAt = Number.NEGATIVE_INFINITY;
-  /** Number of due and of started deliveries since the first page. */
+  /**
+   * Counts since the first page was read: endpoints with due deliveries (`due`), and started deliveries (`started`).
+   */
   let round = { due: 0, started: 0 };
 
   /**
@@ -91,8 +93,8 @@ export function startBacklog({ queues, admission, start, log }: BacklogOptions):
   };
   const failDisabled = async (endpointIds: readonly string[]): Promise<void> => {
     const count = await queues.fail(endpointIds);
-    // `fail` has a limit. If the limit was reached, more deliveries may remain. The batch then counts as started, so
-    // that the next turn follows soon and fails them.
+    // `fail` has a limit. If the limit is reached, more deliveries may have to fail in the next turn. The pause before
+    // the next turn is short only if deliveries were started. So the failed deliveries are counted as started.
     if (count === maxFailed) round.started += count;
     if (count > 0) log.info({ count }, 'deliveries failed because their endpoints are disabled');
   };
@@ -159,8 +161,8 @@ function admitInTurn(due: readonly DueDeliveries[], admission: Pick<Admission, '
 }
 
 /**
- * Returns the endpoint of a queue. The queue of SMS has no user, so that no user's limits delay SMS. This also holds if
- * the queue contains callbacks, which the previous version stored there.
+ * Returns the endpoint of a queue. The queue of SMS has no user, so that no user's limits delay SMS. The previous
+ * version also stored callbacks in the queue of SMS. Such callbacks do not change the endpoint of the queue.
  */
 function endpointOfQueue({ endpointId: id, userId, url }: DueDeliveries): Endpoint {
   return { ...endpointOf({ userId, url: id === smsEndpointId ? null : url }), id };

@@ -54,7 +54,7 @@ export function insertDeliveries(
 const isDisabled = sql`exists (
   select from ${endpoint} where ${endpoint.id} = input.endpoint_id and ${endpoint.disabledAt} is not null)`;
 
-/** Returns the row of an attempt; an empty list for a result that is not stored as an attempt. */
+/** Returns a list with the row of an attempt. The list is empty if the result is not stored as an attempt. */
 export function attemptRow({ deliveryId, turn, at, durationMs, result }: FinishedAttempt): Attempt[] {
   if (result.outcome === 'postponed' || result.outcome === 'unreported') return [];
   const { status = null, response = null } = 'response' in result ? result : {};

@@ -18,9 +18,9 @@ import { deleteOldAttempts } from './old-attempts.ts';
 /**
  * The deliveries and their attempts.
  *
- * A delivery is PENDING until a receiver has accepted it (DELIVERED), or the retry schedule has ended (FAILED). Without
- * a configured provider, an SMS becomes SIMULATED. A PENDING delivery has a time, `nextAttemptAt`. The meaning of this
- * time depends on the delivery's state:
+ * A delivery is PENDING until a receiver has accepted it (DELIVERED), or until it is no longer retried (FAILED). In
+ * development (`SMS=log`), an SMS is not sent, and becomes SIMULATED. A PENDING delivery has a time, `nextAttemptAt`.
+ * The meaning of this time depends on the delivery's state:
  *
  * - not `running`: the next attempt is due at this time.
  * - `running`: an attempt is in progress, and its lease ends at this time. If no result is stored by then, the process

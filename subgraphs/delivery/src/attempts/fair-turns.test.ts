@@ -41,6 +41,6 @@ it('fair turns: one of many endpoints is served although another one has a backl
     log: silentLog,
   });
   await all.promise;
-  // The endpoint with the backlog started few attempts before all 20 other endpoints were served.
+  // When all 20 other endpoints had been served, the endpoint with the backlog had been served at most 40 times.
   expect(started.filter((endpointId) => endpointId === backlogged).length).toBeLessThanOrEqual(40);
 });

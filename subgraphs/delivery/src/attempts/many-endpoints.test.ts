@@ -9,7 +9,7 @@ import type { DueDeliveries } from './due-deliveries.ts';
 
 const pageSize = 1_000;
 
-/** Returns due deliveries, each to another origin. Their ids are in ascending order. */
+/** Returns one due delivery for each of `count` endpoints. The ids of the endpoints are in ascending order. */
 function due(userId: string, prefix: string, count: number): DueDeliveries[] {
   return Array.from({ length: count }, (_, index) => ({
     endpointId: `${prefix}${String(index).padStart(6, '0')}`,
@@ -19,8 +19,8 @@ function due(userId: string, prefix: string, count: number): DueDeliveries[] {
   }));
 }
 
-// Regression: each turn began with the endpoint after the last one that had got a permit. So one user with 5,000
-// endpoints delayed all other users.
+// Regression: each turn began with the endpoint that follows the last served endpoint. So one user with 5,000 endpoints
+// delayed all other users.
 it('fair turns: a user with thousands of slow endpoints does not delay others', async () => {
   const waiting = new Map([...due('ann', 'a', 5_000), ...due('ben', 'b', 1)].map((each) => [each.endpointId, each]));
   const admission = createAdmission({ limits: testLimits({ perUser: 4 }), log: silentLog });

@@ -2,12 +2,12 @@ import type { Transaction } from '@voucher-gateway/platform/database';
 import { sql } from 'drizzle-orm';
 import { attempt } from '../tables.ts';
 
-/** A user sees at most this many attempts of a delivery: the last ones. */
+/** Limit of the attempts of a delivery that a user sees. Only the last attempts are shown. */
 export const maxAttempts = 100;
 
 /**
- * Deletes the attempts of restarted deliveries beyond the last `maxAttempts`. Only restarts can lead to an unlimited
- * number of attempts.
+ * Deletes old attempts of restarted deliveries. The last `maxAttempts` attempts of each delivery are kept. Only
+ * restarts can lead to an unlimited number of attempts.
  */
 export async function deleteOldAttempts(tx: Transaction, deliveryIds: readonly string[]): Promise<void> {
   await tx.execute(sql`

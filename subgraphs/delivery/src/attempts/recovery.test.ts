@@ -145,8 +145,8 @@ describe('recoverDeliveries', () => {
 type Harness = Awaited<ReturnType<typeof openDeliveryHarness>>;
 
 /**
- * Stores failed callbacks without attempts. The first was created at `start`, and each further one a millisecond later.
- * Returns their ids.
+ * Stores failed callbacks without attempts, and returns their ids. The creation times begin at `start`, and are one
+ * millisecond apart.
  */
 async function insertDeliveries(
   { engines: { database } }: Pick<Harness, 'engines'>,

@@ -12,7 +12,7 @@ import { deleteOldAttempts } from './old-attempts.ts';
 const batchSize = 250;
 /** Time between two batches of a user, so that the deliveries of other users are not delayed. */
 const pauseMs = 1_000;
-/** Limit of batches per run. After its batch, a user waits for `pauseMs`. */
+/** Limit of batches per run. The next batch of the same user follows after `pauseMs`. */
 const maxBatches = 8;
 const noId = '00000000-0000-0000-0000-000000000000';
 
@@ -21,9 +21,9 @@ type Recovery = typeof recovery.$inferSelect;
 /** Restarts failed deliveries, until disposed. */
 export interface Recoveries extends AsyncDisposable {
   /**
-   * Restarts the failed deliveries of a user that were created since `since`. The oldest deliveries are restarted at
-   * once, as the first batch. Further batches follow in the background. A user has one recovery at a time. A second
-   * call extends it.
+   * Restarts the failed deliveries of a user that were created at `since` or later. The oldest deliveries are restarted
+   * at once, as the first batch. Further batches follow in the background. A user has one recovery at a time. A second
+   * call extends the recovery.
    * @returns number of failed deliveries that are restarted
    */
   begin(userId: string, since: Date): Promise<number>;

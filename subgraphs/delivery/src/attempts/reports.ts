@@ -9,8 +9,8 @@ import { ended, retryOrFail } from './delivery-states.ts';
  *
  * - `delivered` ends the delivery, because the phone has the code. The report may be about any attempt. It also turns a
  *   failed delivery into a delivered one.
- * - `undelivered` makes the attempt fail, and the delivery is retried by its schedule. The report is ignored unless the
- *   attempt is the current one, and is in progress or accepted.
+ * - `undelivered` makes the attempt fail. The delivery is retried by its schedule, if a retry may succeed. The report
+ *   counts only for the last attempt of the delivery. That attempt has to be in progress or accepted.
  */
 export function createSmsReports({
   database,

@@ -124,8 +124,8 @@ describe('admission', () => {
     held?.release(null);
   });
 
-  // Regression: endpoints that only waited for a limit evicted the state of other endpoints, with their open circuit
-  // breakers.
+  // Regression: the state of an endpoint was kept even if a limit of its user allowed no attempt. So this state evicted
+  // the states of other endpoints, with open circuit breakers.
   it('admission: endpoints that wait for a limit of their user evict none of others', () => {
     const admission = admit({ breakerFailures: 1, perUser: 1 });
     const failing = endpoint('ann', 'https://failing.example');

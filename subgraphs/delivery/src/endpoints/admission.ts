@@ -117,7 +117,8 @@ export function createAdmission({
       if (user !== null && !user.allows(runningPerUser.of(userId))) return null;
       const state = keptState ?? createState(endpoint, { limits, lines, log, now });
       if (!state.breaker.allows(state.running) || !state.pace.allows(state.running)) return null;
-      // The state is kept only after a first permit. So endpoints that only wait for a limit evict no other endpoint.
+      // The state of an endpoint is kept only after its first permit. So an endpoint without a permit evicts no other
+      // endpoint.
       if (!keptState) endpoints.add(id, userId, state);
       if (user !== null && userId !== null && !keptUser) users.add(userId, null, user);
       running += 1;

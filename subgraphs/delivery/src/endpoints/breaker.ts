@@ -4,8 +4,8 @@ export interface BreakerOptions {
   /** Number of consecutive failures after which the breaker opens. */
   failures: number;
   /**
-   * Length of the first pause, for which the breaker stays open, in milliseconds. Each failed probe doubles the pause,
-   * minus a random part.
+   * Length of the first pause, for which the breaker stays open, in milliseconds. If the attempt after a pause fails,
+   * the next pause is twice as long. Each pause is shortened at random, by up to half.
    */
   pauseMs: number;
   maxPauseMs: number;
@@ -41,7 +41,8 @@ export function createBreaker({
   /** The current pause; null while the breaker is closed. */
   let pause: { ms: number; until: number } | null = null;
   const open = (ms: number) => {
-    // A random part of up to half of the pause is subtracted, so that the probes of many endpoints are spread out.
+    // The pause is shortened at random, by up to half. So the attempts after the pauses of many endpoints are spread
+    // out.
     pause = { ms, until: now() + ms * (0.5 + Math.random() / 2) };
   };
   const state = () => (pause === null ? 'closed' : now() < pause.until ? 'open' : 'half-open');

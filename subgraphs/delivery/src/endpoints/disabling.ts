@@ -5,12 +5,12 @@ import { and, desc, eq, isNotNull, isNull, lte, ne } from 'drizzle-orm';
 import { delivery, type EndpointRow, endpoint } from '../tables.ts';
 import { planNotices } from './notices.ts';
 
-/** Limit of the owner's other endpoints that get a notice. */
+/** Limit of notices per disabled endpoint. Each notice is sent to another endpoint of the same owner. */
 export const maxNotified = 10;
 
 /**
- * Returns a function that disables an endpoint if it has been failing for `disableAfterMs`, and then stores notices to
- * its owner's other endpoints.
+ * Returns a function that disables an endpoint if the endpoint has been failing for `disableAfterMs`. The function also
+ * stores notices to other endpoints of the same owner.
  *
  * @param options.disableAfterMs with Infinity, no endpoint is disabled
  */
@@ -35,8 +35,8 @@ export function createDisabling({
 }
 
 /**
- * Disables an endpoint that has been failing since `before`. Returns the number of notices. Returns null, and changes
- * nothing, if the endpoint has not been failing for so long.
+ * Disables an endpoint whose `failingSince` is `before` or earlier, and returns the number of notices. Returns null,
+ * and changes nothing, if `failingSince` is later, or if the endpoint is already disabled.
  */
 async function disable(tx: Transaction, id: string, { before, now }: { before: Date; now: Date }) {
   const [row] = await tx

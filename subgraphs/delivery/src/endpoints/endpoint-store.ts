@@ -23,10 +23,7 @@ export interface EndpointStore {
   note(delivery: Pick<Delivery, 'userId' | 'url'>, result: SendResult): Promise<void>;
   /** Reads a user's endpoints: first those that are disabled or failing, then those that were used last. */
   readOwn(userId: string): Promise<EndpointRow[]>;
-  /**
-   * Enables an endpoint. An endpoint that is not disabled also stops counting as failing. Returns null if there is no
-   * such endpoint.
-   */
+  /** Enables an endpoint, and sets its `failingSince` to null. Returns null if there is no such endpoint. */
   enable(endpointId: string): Promise<EndpointRow | null>;
 }
 
@@ -38,13 +35,13 @@ export interface EndpointStoreOptions {
 }
 
 /**
- * Equal results of an endpoint are stored at most once in this time, or once in a tenth of `disableAfterMs` if that is
- * shorter.
+ * Minimum time between two equal results of an endpoint that are stored. If a tenth of `disableAfterMs` is shorter, the
+ * tenth is used.
  */
 const noteEveryMs = 60_000;
 /**
- * A failure this soon after a stored success is not stored, so that an endpoint that fails now and then causes few SQL
- * statements.
+ * A failure within this time after a stored success is not stored. So an endpoint that fails now and then causes few
+ * SQL statements.
  */
 const successHoldsMs = 1_000;
 /**
@@ -136,7 +133,7 @@ export function createEndpointStore({ database, log, disableAfterMs }: EndpointS
   };
 }
 
-/** Whether a result shows if the endpoint works. A result shows nothing about the endpoint if nothing was sent. */
+/** Whether a result is evidence about the state of the endpoint. An attempt that sent nothing is no evidence. */
 function isAbout(result: SendResult): boolean {
   return readSigns(result).isBroken !== null;
 }

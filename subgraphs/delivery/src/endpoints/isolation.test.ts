@@ -5,7 +5,7 @@ import { buildRequest, openDeliveryHarness } from '../testing/delivery-harness.t
 
 type Harness = Awaited<ReturnType<typeof openDeliveryHarness>>;
 
-/** Starts receivers, each for another user. */
+/** Starts `count` receivers that all answer in the same way. */
 async function startReceivers(count: number, answer: Receiver['answer'], resources: AsyncDisposableStack) {
   const receivers: Receiver[] = [];
   for (let index = 0; index < count; index += 1) receivers.push(resources.use(await startReceiver({ answer })));
@@ -117,7 +117,7 @@ describe('isolation', () => {
     await using receiver = await startReceiver({ answer: 500 });
     const requests = await callBack(harness, receiver.url, { count: 20 });
     await expect.poll(() => receiver.calls.length).toBeGreaterThanOrEqual(5);
-    // Three failures opened the breaker, and each further attempt is a probe.
+    // Three failures opened the breaker. After that, one attempt is made after each pause.
     expect(harness.log.text).toContain('an endpoint fails');
     receiver.answer = 200;
     const failedCalls = receiver.calls.length;

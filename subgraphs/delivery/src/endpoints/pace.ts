@@ -28,7 +28,7 @@ export interface Pace {
   start(): void;
   /** Undoes `start`, for an attempt that was not made. */
   takeBack(): void;
-  /** Counts a success. The limit of attempts in progress grows only if `running` is at least half of it. */
+  /** Counts a success. The limit of attempts in progress grows only if `running` is at least half of that limit. */
   succeed(running: number): void;
   slowDown(): void;
   /** Allows no attempt for a time. A shorter pause does not end a longer pause. */
@@ -47,8 +47,8 @@ export function createPace({
   let pausedUntil = Number.NEGATIVE_INFINITY;
   let slowedAt = Number.NEGATIVE_INFINITY;
   /**
-   * A token bucket: the number of attempts that may start now. It holds at most a quarter of a second's attempts, but
-   * at least one.
+   * A token bucket: the number of attempts that may start now. The bucket holds at most a quarter of `perSecond`, but
+   * its limit is never less than 1.
    */
   let tokens = Number.POSITIVE_INFINITY;
   let refilledAt = now();

@@ -18,7 +18,10 @@ const overloaded: readonly number[] = [429, 502, 504];
 /** Statuses whose Retry-After is about the whole service. @see RFC 9110 section 10.2.3, RFC 6585 section 4 */
 const pausing: readonly number[] = [429, 503];
 
-/** Reads the signs of an attempt. A null result means that no attempt was made, or that an internal error ended it. */
+/**
+ * Returns what the result of an attempt shows. The result is null if no attempt was made, or if an internal error ended
+ * the attempt.
+ */
 export function readSigns(result: SendResult | null): Signs {
   if (result?.outcome === 'delivered' || result?.outcome === 'accepted') return { ...nothing, isBroken: false };
   if (result?.outcome !== 'failed') return nothing;

@@ -5,7 +5,7 @@ import type { Recoveries } from '../attempts/recovery.ts';
 import type { DeliveryStatus } from '../tables.ts';
 import { type DeliveryContext, requireIdentity } from './context.ts';
 
-/** Why deliveries of a status can't be recovered; null for the status that can. */
+/** Why deliveries with a status can't be recovered; null if they can be recovered. */
 const refusals: Record<DeliveryStatus, string | null> = {
   FAILED: null,
   PENDING: 'They are still being sent; `redeliver` sends one of them at once.',

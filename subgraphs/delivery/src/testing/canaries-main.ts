@@ -26,14 +26,14 @@ export interface CanaryReport {
    */
   unreachable: string[];
   /**
-   * The addresses to which the sender has made a connection, by how the address was given: literally, by name or by
-   * redirect.
+   * The addresses to which the sender has made a connection, by kind of call. A call gives the address literally, by
+   * name or by redirect.
    */
   dialled: Record<string, string[]>;
 }
 
-// Entry of a process with its own network, in which all these addresses exist. The process listens on all of them. It
-// exits after 2 minutes, even if the test that started it was killed.
+// Entry of a process with its own network, in which all addresses of `CanaryCalls` exist. The process listens on all
+// addresses. The process exits after 2 minutes, even if the test that started the process was killed.
 setTimeout(() => process.exit(1), 120_000).unref();
 const { allowLoopback, internal, hosts, allowed } = JSON.parse(process.argv[2] ?? '') as CanaryCalls;
 const [publicAddress = ''] = allowed;

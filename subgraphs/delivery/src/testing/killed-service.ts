@@ -8,7 +8,7 @@ import { createDeliveryService } from '../server.ts';
 
 const options = { clock: systemClock, log: silentLog };
 
-/** The service that a test kills. The service that continues its work has the same settings and secrets. */
+/** The service that a test kills. The test then starts the service again, with the same settings and secrets. */
 export const killedService = {
   options,
   start: (engines: Omit<Engines, 'jobs'>) =>

@@ -7,7 +7,7 @@ export const maxBodyBytes = 20_000;
 /**
  * Serialises a callback's body. Every attempt sends the same text.
  *
- * @throws CodedError TOPIC_VALUE_INVALID if the body would be too large, which the topic's schema should not allow
+ * @throws CodedError TOPIC_VALUE_INVALID if the body is too large. The limits in the topic's schema should prevent this
  */
 export function serializeBody(body: CallbackBody): string {
   const text = JSON.stringify(body);

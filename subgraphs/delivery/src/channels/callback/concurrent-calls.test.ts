@@ -34,8 +34,8 @@ async function startSilent() {
   };
 }
 
-// Regression: undici let one call wait for the receiver's TLS handshake, and all others for that call. They timed out
-// without a connection, which counted as attempts.
+// Regression: undici started only one TLS handshake with the receiver. All other calls waited for that handshake. The
+// waiting calls timed out without a connection, and counted as attempts.
 it.each<[string, (port: number) => string | undefined]>([
   ['directly', () => undefined],
   ['through a proxy', (port) => `http://localhost:${port}`],

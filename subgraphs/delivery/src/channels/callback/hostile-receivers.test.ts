@@ -35,14 +35,15 @@ const results: Readonly<Record<string, SendResult>> = {
   'answers more than it said': delivered(200, 'x'),
   'answers a bomb of gzip': httpError(500, '\u{fffd}'.repeat(1_024)),
   'answers a bomb of brotli': httpError(500, '\u{fffd}'.repeat(1_024)),
-  // Only people read the excerpt. So only the outer layer of gzip is decompressed.
+  // A body that was compressed twice is decompressed only one time. An unreadable excerpt does no harm, because only
+  // people read excerpts.
   'answers gzip in gzip': httpError(500, expect.stringContaining('\u{fffd}')),
   'answers a body that is not the gzip it says': httpError(500),
   'answers a body of NUL and invalid UTF-8': httpError(500, 'a\u{fffd}b\u{fffd}c'),
   'asks for a password': httpError(401),
   'redirects to itself': httpError(302),
   'redirects to an address inside': httpError(307),
-  // A Retry-After that can't be a time is ignored.
+  // An invalid Retry-After is ignored: too many digits, a negative number, or an invalid date.
   'asks to be tried in a million years': httpError(503),
   'asks to be tried before now': httpError(503),
   'asks to be tried at an invalid date': httpError(503),

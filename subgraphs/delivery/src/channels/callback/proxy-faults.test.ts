@@ -114,8 +114,8 @@ it('proxy: has to prove its own name, for any receiver', async () => {
 });
 
 describe('proxy: failed attempt', () => {
-  // If a proxy can not reach a receiver, it may ignore the request for a tunnel, or close the connection. Such a proxy
-  // still responds to requests without a tunnel. So the attempt has failed because of the receiver.
+  // If a proxy can not reach a receiver, the proxy may ignore the request for a tunnel, or close the connection. A
+  // proxy that responds to a request without a tunnel works. Then the receiver is at fault, and the attempt has failed.
   it.each<[string, (socket: Socket) => void, string]>([
     ['is silent', () => {}, 'TIMEOUT'],
     ['closes the connection', (socket) => socket.end(), 'UNREACHABLE'],

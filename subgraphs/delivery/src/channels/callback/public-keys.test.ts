@@ -44,7 +44,10 @@ async function setUp() {
   };
 }
 
-/** Returns the id of the key that made each v1a signature of a call; undefined if none of the keys did. */
+/**
+ * Returns one key id per v1a signature of a call: the id of the key that made the signature. The id is undefined if
+ * none of `keys` made the signature.
+ */
 function signersOf({ headers, body }: ReceivedCall, keys: readonly PublishedKey[]): (string | undefined)[] {
   const content = Buffer.from(`${headers['webhook-id']}.${headers['webhook-timestamp']}.${body}`);
   return String(headers['webhook-signature'])

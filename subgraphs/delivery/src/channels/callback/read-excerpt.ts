@@ -19,7 +19,7 @@ export async function readExcerpt(body: Readable, contentEncoding: string | unde
   // The listener is needed, because a body that is not read to its end emits an error.
   body.on('error', () => {});
   const decoder = decoders[(contentEncoding ?? '').trim().toLowerCase() as keyof typeof decoders]?.();
-  // The callback ignores errors, because the loop below also gets them.
+  // The last argument of `pipeline` ignores errors, because the loop below also gets the errors.
   const source: Readable = decoder ? pipeline(limited(body), decoder, () => {}) : body;
   const kept: Buffer[] = [];
   let bytes = 0;

@@ -6,13 +6,16 @@ type Recipient = Pick<Delivery, 'phoneNumber' | 'userId'>;
 
 /** Counts SMS per phone number and per user. While the key-value store is unavailable nothing is counted or refused. */
 export interface SmsLimits {
-  /** Counts an SMS. Over the limit it counts nothing, and throws CodedError RATE_LIMITED with `retryAfterSeconds`. */
+  /**
+   * Counts an SMS. Throws CodedError RATE_LIMITED with `retryAfterSeconds`, and counts nothing, if the SMS would exceed
+   * a limit.
+   */
   count(recipient: Recipient): Promise<void>;
   /** Undoes `count`, for an SMS that was not sent. */
   takeBack(recipient: Recipient): Promise<void>;
   /**
-   * Throws as `count` does, but counts nothing. `redeliver` checks the limits first, because a redelivered SMS is
-   * counted only when its attempt is made.
+   * Throws as `count` does, but counts nothing. With this method, `redeliver` rejects a redelivery that would exceed a
+   * limit. The redelivered SMS is counted later, when its attempt is made.
    */
   check(recipient: Recipient): Promise<void>;
 }

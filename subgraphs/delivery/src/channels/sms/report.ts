@@ -9,7 +9,7 @@ export type SmsReport = { deliveryId: string; turn: number } & (
  * The result of a report:
  *
  * - `applied`: the report has changed its delivery
- * - `ignored`: the report is a duplicate, or about an attempt that a later one has replaced
+ * - `ignored`: the report is a duplicate, or the delivery has had a later attempt
  * - `unknown`: there is no such delivery, or the delivery had no such attempt
  */
 export type ReportResult = 'applied' | 'ignored' | 'unknown';

@@ -4,8 +4,8 @@ import { limitedForMs, type SmsLimits } from './limits.ts';
 import type { SmsSender } from './sms.ts';
 
 /**
- * Makes one attempt to send a delivery by SMS. Only the first attempt, and the first of a redelivery, counts against
- * the rate limits. Over a limit, the SMS waits until the limit allows it. Waiting does not count as an attempt.
+ * Makes one attempt to send a delivery by SMS. The rate limits count only the first attempt of a delivery, and the
+ * first attempt of each redelivery. If the SMS would exceed a limit, the SMS is postponed. Then no attempt is counted.
  */
 export async function sendSms(
   delivery: Delivery,

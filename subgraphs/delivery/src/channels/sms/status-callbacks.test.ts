@@ -39,7 +39,7 @@ async function setUp(environment: Environment = {}) {
     start: () => harness.receive(request, { status: 'LATE_SUCCESS' }),
     /** Returns the request's only delivery. */
     delivery: async () => (await harness.deliveries(request))[0],
-    /** Resolves once it is stored that Twilio has accepted the SMS. */
+    /** Waits until an attempt is stored that Twilio has accepted. */
     accepted: () => expect.poll(async () => (await context.delivery())?.attempts).toMatchObject([{ error: null }]),
     report: (message: TwilioMessage, status: string, options: ReportOptions = {}) =>
       twilio.report(message, status, { via: { publicUrl, url: harness.url }, ...options }),

@@ -36,7 +36,7 @@ export interface SmsStatusRouteOptions {
  * | no signature, or a wrong one | 403, nothing changes |
  * | an unknown delivery or attempt | 404 |
  * | `delivered`, `read` | 204: the delivery becomes DELIVERED, even if it had failed |
- * | `undelivered`, `failed`, `canceled` | 204: the attempt has failed, if it is the current one |
+ * | `undelivered`, `failed`, `canceled` | 204: the attempt becomes failed, but only if no later attempt was made |
  * | any other status, such as `sent` | 204, nothing changes |
  */
 export async function addSmsStatusRoute(app: FastifyInstance, options: SmsStatusRouteOptions): Promise<void> {

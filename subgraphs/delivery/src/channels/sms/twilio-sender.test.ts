@@ -50,7 +50,7 @@ describe('twilio', () => {
   });
 
   it('twilio: no message waits for the TLS handshake of another', async () => {
-    // Regression: undici let one request wait for Twilio's TLS handshake, and all others for that request.
+    // Regression: undici started only one TLS handshake with Twilio. All other requests waited for that handshake.
     await using receiver = await startReceiver();
     await using silent = await startTcpProxy(receiver.url.replace('http:', 'https:'));
     silent.silence();
@@ -144,8 +144,8 @@ describe('twilio', () => {
   });
 
   it('twilio: an attempt leaves nothing in memory', async () => {
-    // Regression: each attempt left a listener on its own signal, which depends on `stop`. So the attempt's signal
-    // stayed in memory until the service stopped.
+    // Regression: each attempt has a signal of its own, which is combined with `stop`. A listener on this signal was
+    // not removed. So the signal stayed in memory until the service stopped.
     await using ctx = await setUp();
     const stop = new AbortController();
     const any = AbortSignal.any;

@@ -43,7 +43,8 @@ const postponeMs = { shortest: 60_000, longest: 1_800_000 };
  *
  * What Twilio's answers mean:
  *
- * - 2xx, whatever the body: the SMS is delivered. With `reports` it is only accepted, until Twilio reports its delivery.
+ * - 2xx, whatever the body: the SMS counts as delivered. With `reports`, the SMS counts only as accepted until Twilio
+ *   reports that the phone has the SMS.
  * - A code for a phone number that can't get SMS: the SMS has failed with SMS_REFUSED, and is not retried.
  * - 401, 403, 404, 3xx, or a code for an account that is not set up: the SMS is postponed, an error is logged, and
  *   nothing is sent for 30 s.
@@ -145,7 +146,7 @@ function accountRefused(): CodedError<DeliveryErrorCode> {
   return new CodedError('SMS_ACCOUNT_REFUSED', 'The SMS provider refuses our account, sender or address.');
 }
 
-/** Reads an answer's text. The text is empty if it is too long or does not arrive completely. */
+/** Reads an answer's text. Returns an empty text for an answer that is too long or incomplete. */
 async function readAnswer(body: Dispatcher.ResponseData['body']): Promise<string> {
   // The listener is needed, because a body that is not read to its end emits an error.
   body.on('error', () => {});
