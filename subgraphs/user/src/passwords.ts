@@ -24,7 +24,8 @@ export interface Passwords {
 export interface PasswordsOptions {
   /**
    * Limit of concurrent hashes. Default: 2 of libuv's four threads, because the verification of tokens also needs
-   * threads. During 4 hashes a verification takes 27 ms, during 2 hashes 0.3 ms.
+   * threads. While 4 hashes are being computed, a verification takes 27 ms. While 2 hashes are being computed, a
+   * verification takes 0.3 ms.
    */
   concurrency?: number;
   /** Length of the queue. Default: 100, which two threads hash in about 3 s. */

@@ -30,7 +30,8 @@ describe('revoked key', () => {
     await expect.poll(async () => (await ctx.jwks()).keys.length).toBe(2);
     const next = (await ctx.jwks()).keys.find(({ kid }) => kid !== first?.kid);
     await revokeKey(ctx.engines, first?.kid ?? '');
-    // The service drops the revoked key at once. It publishes a third key only when it reads the keys again.
+    // The service drops the revoked key at once. `revokeKey` has created a third key, because the next key does not
+    // sign yet. The service publishes the third key when it reads the keys again.
     await expect
       .poll(async () => {
         const kids = (await ctx.jwks()).keys.map(({ kid }) => kid);

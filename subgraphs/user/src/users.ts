@@ -92,7 +92,7 @@ export function createUsers({
       limits.rememberAddress({ usernameKey: usernameKey(username), address }),
     async signIn({ username, password }, { address, signal }) {
       await limits.countSignIn(address);
-      // An invalid name or password belongs to no user. So it is not compared with a stored hash.
+      // No user has an invalid name or password. So the password is not compared with a stored hash.
       if (!isUsername(username) || !isPassword(password)) throw invalidCredentials();
       const attempt = { usernameKey: usernameKey(username), address };
       const user = await limits.countFailure(attempt, async () => {

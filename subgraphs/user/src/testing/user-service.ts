@@ -29,7 +29,7 @@ export async function startTestUserService({
       openEngines: openTestEngines,
       create: (options: Parameters<typeof createUserService>[0]) => {
         const { database } = options;
-        // The database becomes the prototype. A copy would lose its getter `query`.
+        // The database is the prototype of `changed`. A copy of the database would lose the getter `query`.
         const changed = Object.assign(Object.create(database), changeDatabase(database));
         return createUserService({ ...options, database: changed });
       },
