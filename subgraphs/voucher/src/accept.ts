@@ -29,7 +29,7 @@ export interface AcceptedRequest {
 export interface AcceptOptions {
   database: Database;
   topics: Topics;
-  /** How long an idempotency key returns its request, in milliseconds. */
+  /** Time for which a retry with the same idempotency key gets the same request, in milliseconds. */
   keyLifeMs: number;
 }
 

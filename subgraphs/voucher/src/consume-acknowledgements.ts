@@ -38,8 +38,8 @@ export async function consumeAcknowledgements({
 }
 
 /**
- * Stores the times of the pending requests. Never waits for a locked row. A message changes nothing if its phone number
- * is not that of its request. Such a message does not reach the request's subscribers either.
+ * Stores `askedAt` and `acknowledgedAt` of pending requests. Never waits for a locked row. A message with a phone
+ * number other than the request's changes nothing. Such a message does not reach the request's subscribers either.
  */
 export async function storeAcknowledgements(
   database: Pick<Database, 'query'>,
@@ -56,7 +56,8 @@ export async function storeAcknowledgements(
     { id: 'uuid', phone_number: 'text', asked_at: 'timestamptz', acknowledged_at: 'timestamptz' },
   );
   const ids = acknowledgements.map(({ requestId }) => requestId);
-  // Locked rows are skipped. The outcome of a locked request is being stored, together with both times.
+  // Locked rows are skipped. No time is lost, because the outcome of a request also contains `askedAt` and
+  // `acknowledgedAt`.
   const unlocked = sql`(
     select ${voucherRequest.id} from ${voucherRequest}
     where ${isAnyId(voucherRequest.id, ids)} and ${voucherRequest.status} = 'PENDING'

@@ -39,9 +39,9 @@ describe('outcomes', () => {
     expect(await ctx.rows('voucher')).toHaveLength(1);
   });
 
-  // Regression: the position was raised, but the publish time that version 0.1 had stored with it was kept. After a
-  // rollback, version 0.1 compared this time with the message at the position. It wrongly assumed that the topic had
-  // been recreated.
+  // Regression: the service raised the position, but kept the publish time that version 0.1 had stored for a lower
+  // position. After a downgrade, version 0.1 compared this time with the message at the raised position. The times
+  // differed, so version 0.1 wrongly assumed that the topic had been recreated.
   it('outcomes: leave no publish time of 0.1 at a later position', async () => {
     await using engines = await openTestEngines({ migrations: [voucherMigrations] });
     const { database, topics } = engines;

@@ -40,8 +40,8 @@ export async function consumeOutcomes({
           tx,
           batch.map(({ message }) => message.value),
         );
-        // `finishedThrough` of a message treats the other messages of its batch as unfinished. So the stored position
-        // may be too low, until `onFinishedThrough` raises it.
+        // For `finishedThrough` of a message, the other messages of the batch are not finished yet. So the stored
+        // position may be too low. Later, `onFinishedThrough` raises the stored position.
         const positions = new Map<number, number>();
         for (const { message, context } of batch)
           positions.set(message.partition, Math.max(positions.get(message.partition) ?? 0, context.finishedThrough()));
@@ -120,8 +120,8 @@ async function storeVouchers(tx: Transaction, outcomes: readonly ReceiveCode[]):
     .set({
       status: 'FULFILLED',
       endedAt: sql`input.ended_at`,
-      // An older version of voucher-integration publishes outcomes without these times. In that case the times of the
-      // acknowledgement are kept.
+      // An older version of voucher-integration publishes outcomes without `askedAt` and `acknowledgedAt`. For such an
+      // outcome, the times of the acknowledgement are kept.
       askedAt: sql`coalesce(input.asked_at, ${voucherRequest.askedAt})`,
       acknowledgedAt: sql`coalesce(input.acknowledged_at, ${voucherRequest.acknowledgedAt})`,
       storedAt: sql`coalesce(${voucherRequest.storedAt}, clock_timestamp())`,

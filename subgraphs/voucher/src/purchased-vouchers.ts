@@ -36,9 +36,9 @@ export async function readPage(database: Database, phoneNumber: string, args: Pa
   if (backwards && (args.first ?? null) !== null) throw invalidSize('last', 'Set first or last, not both.');
   const size = backwards ? parseSize('last', args.last) : parseSize('first', args.first);
 
-  // The consumed positions are read before the rows. So the gateway misses no voucher if it continues in the topic
-  // after these positions. A voucher that is stored between the two reads reaches the gateway twice: in the page, and
-  // from the topic. The voucher's id shows that it is a duplicate.
+  // The consumed positions are read before the rows. After the page, the gateway reads the topic from these positions
+  // on. So the gateway misses no voucher. A voucher that is stored between the two reads reaches the gateway twice: in
+  // the page, and from the topic. The voucher's id shows that it is a duplicate.
   const storedThrough = await database.query.select().from(consumedPosition);
   const after = await findFeedNumber(database, phoneNumber, args.after, 'after');
   const before = await findFeedNumber(database, phoneNumber, args.before, 'before');

@@ -26,7 +26,7 @@ export interface RequestVoucherOptions {
   keyValue: KeyValue;
   log: Log;
   region: string;
-  /** How long an idempotency key returns its request, in milliseconds. */
+  /** Time for which a retry with the same idempotency key gets the same request, in milliseconds. */
   keyLifeMs: number;
   callbackUrls: UrlPolicy;
 }

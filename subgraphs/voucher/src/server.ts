@@ -56,7 +56,7 @@ export async function createVoucherService({
     callbackUrls: callbackUrlPolicy(config),
   });
   if (config.RATE_LIMITS === 'off') log.warn({}, 'RATE_LIMITS is off: voucher requests are not limited');
-  // Requests do not need the key-value store: while it is unavailable they are accepted without a limit.
+  // While the key-value store is unavailable, voucher requests are accepted without a limit.
   const limiter = allowWithoutStore(
     createRateLimiter({
       keyValue,

@@ -23,7 +23,7 @@ async function setUp() {
     log,
     query,
     database: engines.database,
-    /** Adds requests that were published this long ago. */
+    /** Adds requests that were published `ageMs` ago. */
     async addRequests(count: number, { ageMs, status = 'PENDING' }: { ageMs: number; status?: string }) {
       const at = new Date(clock.now() - ageMs).toISOString();
       await query.execute(sql`
@@ -68,7 +68,8 @@ describe('sweep', () => {
   });
 
   it('sweep: publishes while the deletion of keys fails', async () => {
-    // Regression: expired keys were deleted in the same transaction. If the deletion failed, nothing was published.
+    // Regression: the transaction that published requests also deleted expired keys. If the deletion failed, nothing
+    // was published.
     await using ctx = await setUp();
     await ctx.addRequests(1, { ageMs: giveUpAfterMs + 300_001 });
     await ctx.query.execute(sql`

@@ -9,7 +9,7 @@ import { and, asc, lte, sql } from 'drizzle-orm';
 import { requestCodeOf } from './request-row.ts';
 import { voucherRequest } from './tables.ts';
 
-/** Added to GIVE_UP_AFTER, so that no request is published again while its outcome may still be unread in the topic. */
+/** Added to GIVE_UP_AFTER. So this service has time to consume the outcome before the request is published again. */
 const marginMs = 300_000;
 const everyMs = 60_000;
 const batchSize = 500;
@@ -26,9 +26,9 @@ export interface SweepOptions {
 
 /**
  * Publishes overdue requests again, every minute. A request is overdue if it is still pending when GIVE_UP_AFTER and
- * `marginMs` have passed since its last publication. By then voucher-integration should have ended the request. If it
- * has, it publishes the outcome again. So requests recover from a lost message or topic. A lock ensures that only one
- * process publishes at a time.
+ * `marginMs` have passed since its last publication. By then, voucher-integration should have ended the request. If the
+ * request has ended, voucher-integration reacts to the second message by publishing the outcome again. So requests
+ * recover from a lost message or topic. A lock ensures that only one process publishes at a time.
  */
 export function startSweep({ database, topics, clock, log, giveUpAfterMs }: SweepOptions): AsyncDisposable {
   /** Returns the number of requests published; 0 while another process holds the lock. */

@@ -17,8 +17,8 @@ export const voucherRequest = schema.table(
     requestedAt: instant('requested_at').notNull(),
     endedAt: instant('ended_at'),
     /**
-     * When the request was first sent to the provider, and when the provider acknowledged it. Null if the time is
-     * unknown, or if it has not happened yet.
+     * When the request was first sent to the provider, and when the provider acknowledged the request. A time is null
+     * if the time is unknown, or if the step has not happened yet.
      */
     askedAt: instant('asked_at'),
     acknowledgedAt: instant('acknowledged_at'),
@@ -36,7 +36,7 @@ export const voucherRequest = schema.table(
   ],
 );
 
-/** The request of each idempotency key, until it expires. */
+/** The request of each idempotency key. A row is deleted after its key has expired. */
 export const idempotencyKey = schema.table(
   'idempotency_key',
   {

@@ -118,7 +118,8 @@ describe('steps', () => {
     const times = { askedAt: '2026-01-31T12:00:00.100Z', acknowledgedAt: '2026-01-31T12:00:03.000Z' };
     await ctx.acknowledge({ requestId: id, ...times });
     await ctx.acknowledge({ requestId: randomUUID(), ...times });
-    // Messages of one phone number are consumed in order. So once this message is consumed, the first one is, too.
+    // Messages of one phone number are consumed in order. So when this third message is consumed, the first message is
+    // consumed, too.
     await ctx.acknowledge({ requestId: other.id, ...times });
     await expect.poll(async () => (await steps(ctx, other.id)).length).toBe(3);
     expect(await steps(ctx, id)).toEqual(before);
