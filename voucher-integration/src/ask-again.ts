@@ -11,8 +11,8 @@ export const askAgain: JobQueue<{ requestId: string; attempts?: number }> = { na
 const namespace = '1d0a3c5e-52d5-5f55-8f5c-3a1f0f3c9b7e';
 
 /**
- * Returns the id of the job that retries a request after this number of attempts. When the request ends, the job is
- * deleted by this id.
+ * Returns the id of the job that retries a request. `attempts` is the number of attempts before the retry. When the
+ * request ends, the job is deleted by this id.
  */
 export function askAgainIdOf({ requestId, attempts }: { requestId: string; attempts: number }): string {
   return uuidV5(`${requestId}:${attempts}`, namespace);

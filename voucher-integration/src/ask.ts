@@ -22,12 +22,12 @@ export interface AskOptions {
  * and so does a refusal before the first acknowledgement. A challenge (the provider's acknowledgement) or a failure is
  * stored together with the job that retries.
  *
- * After an acknowledgement, the first retry is made VPS_SILENCE_AFTER later. After a failure, it is made VPS_RETRY_BASE
- * later. The delay doubles with each retry, up to VPS_RETRY_MAX. The last retry is made when the user's request is
- * GIVE_UP_AFTER old. If the last retry gets no code, the request fails.
+ * The first retry is made VPS_SILENCE_AFTER after an acknowledgement, or VPS_RETRY_BASE after a failure. The delay
+ * doubles with each retry, up to VPS_RETRY_MAX. The last retry is made when the user's request is GIVE_UP_AFTER old. If
+ * the last retry gets no code, the request fails.
  *
- * There is one exception. If the last retry gets the first acknowledgement, one more retry follows. Until then, the
- * provider has up to 30 s to call back with the code.
+ * There is one exception. If the last retry gets the first acknowledgement, one more retry follows up to 30 s later.
+ * Within this time, the provider may call back with the code.
  *
  * The idempotency key never changes, so that the provider sells only one code.
  */
@@ -45,7 +45,8 @@ export function createAsk({ config, database, log, provider, store, callbackUrlO
     const atMs = database.now();
     if (answer.kind === 'code') {
       const code = { voucherCode: answer.voucherCode, status: 'SUCCESS', atMs, askedAtMs } as const;
-      // If another process has failed the request in the meantime, the bought code is kept as unclaimed.
+      // Another process may have changed the request to FAILED in the meantime. Then the bought code is kept as
+      // unclaimed.
       if (!(await store.settleInBatch(request, code)))
         await database.transaction((tx) => store.keepUnclaimed(tx, requestId, code));
       return;
@@ -106,8 +107,8 @@ function isFirstAcknowledgement(request: ProviderRequest, { kind }: ProviderAnsw
 }
 
 /**
- * Converts a refusal after an acknowledgement to a failure, which is retried, because the provider may already have
- * sold a code.
+ * Converts a refusal after an acknowledgement to a failure, because failures are retried. After an acknowledgement, the
+ * provider may already have sold a code.
  */
 function toFailure({ error }: { error: string }): Failure {
   return { kind: 'failed', error, needsOperator: true };

@@ -23,7 +23,7 @@ export interface CallbackRouteOptions {
 }
 
 /**
- * Adds the route for the provider's late codes. Its response depends on the case that `classify` finds:
+ * Adds the route for the provider's late codes. Its response depends on the result of `classify`:
  *
  * - UNKNOWN: 404
  * - the URL names no request, and several requests have the challenge: 400, because the code can't be assigned
@@ -67,7 +67,7 @@ export function addCallbackRoute(app: FastifyInstance, { database, store, log }:
     throw new CodedError<PublicErrorCode>('BAD_USER_INPUT', 'Several requests have this challenge: name the request.');
   }
 
-  /** Stores the callback according to its case, and returns the response's status. */
+  /** Classifies the callback, stores what has changed, and returns the response's status. */
   async function judge(request: ProviderRequest | null, callback: VpsLateCallback): Promise<200 | 202> {
     const { codeVerifier, voucherCode, status } = callback;
     const code: ProviderCode = { voucherCode, status, atMs: database.now() };

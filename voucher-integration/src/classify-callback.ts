@@ -1,7 +1,7 @@
 import type { VpsLateCallback } from '@voucher-gateway/schema/vps-protocol';
 import { type ProviderRequest, verifies } from './state.ts';
 
-/** The case of a callback, determined before anything is stored. */
+/** The result of `classify`, which stores nothing. */
 export type ClassifiedCallback =
   /** There is no such request. */
   | { kind: 'UNKNOWN' }

@@ -36,7 +36,8 @@ describe('concurrency', () => {
         seen.add(key);
         throw new Error('not now');
       }
-      // The provider answers once all requests have arrived. With a lower concurrency, the test would time out.
+      // The provider answers only when the retries of all 40 requests have arrived. If fewer than 40 retries were
+      // concurrent, the test would time out.
       again += 1;
       if (again === 40) allArrived.resolve();
       await allArrived.promise;
@@ -50,7 +51,7 @@ describe('concurrency', () => {
   it('concurrency: has a hundred requests in flight', async () => {
     const all = Promise.withResolvers<object>();
     let received = 0;
-    // The provider answers once all requests have arrived. With sequential requests, the test would time out.
+    // The provider answers only when all 100 requests have arrived. With sequential requests, the test would time out.
     await using provider = await startProvider(async (key) => {
       received += 1;
       if (received === 100) all.resolve({});
@@ -63,7 +64,8 @@ describe('concurrency', () => {
   });
 
   it('concurrency: no request waits for the TLS handshake of another', async () => {
-    // Regression: undici let one request wait for the provider's TLS handshake, and all others for that request.
+    // Regression: undici started only one TLS handshake with the provider. All other requests waited for that
+    // handshake.
     await using receiver = await startReceiver();
     await using silent = await startTcpProxy(receiver.url.replace('http:', 'https:'));
     silent.silence();

@@ -76,7 +76,8 @@ describe('failed request', () => {
   });
 
   it('unclaimed code: is kept if its request has failed before the response', async () => {
-    // Regression: the bought code was lost if another process failed the request while this process was frozen.
+    // Regression: while this process was frozen, another process changed the request to FAILED. Then the bought code
+    // was lost.
     await using provider = await startHeldProvider();
     await using ctx = await startTestIntegration({ settings: { VPS_URL: provider.url } });
     const { requestId } = await ctx.publish();

@@ -25,7 +25,7 @@ describe('retry', () => {
   it.each([401, 403, 404, 405, 407, 415, 421])(
     'retry: follows the status %i, with a log line at level error',
     async (statusCode) => {
-      // Regression: an expired credential failed every request permanently.
+      // Regression: with an expired credential, every request became FAILED.
       let received = 0;
       await using provider = await startProvider(() => {
         received += 1;

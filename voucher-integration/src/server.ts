@@ -34,14 +34,15 @@ export interface VoucherIntegrationOptions {
 
 export interface VoucherIntegration extends Service {
   /**
-   * Number of codes since the start that arrived after their requests had failed. They are bought, but not published.
+   * Number of codes that arrived after their requests had failed, since the service started. These codes are bought,
+   * but not published.
    */
   readonly unclaimed: number;
 }
 
 /**
- * The time-out of a job is VPS_TIMEOUT plus this margin, in milliseconds. In the margin, a job waits for a free
- * connection, and stores the answer.
+ * The time-out of a job is VPS_TIMEOUT plus this margin, in milliseconds. The margin is for waiting until the request
+ * can be sent, and for storing the answer.
  */
 const jobMarginMs = 25_000;
 
@@ -116,8 +117,8 @@ export async function createVoucherIntegration(options: VoucherIntegrationOption
         const request = await store.open(value);
         if (request.status !== 'WAITING') return;
         if (request.attempts === 0) return await ask(request, signal);
-        // A request that was sent before should already have its retry job. Scheduling it again recreates a lost job.
-        // It changes nothing if the job exists, because the id is the same.
+        // A request that was sent before should already have its retry job. The job is scheduled again, because it may
+        // be lost. If the job exists, nothing changes, because both jobs have the same id.
         const { requestId, attempts } = request;
         const delayMs = config.VPS_RETRY_BASE;
         await database.transaction((tx) =>

@@ -35,7 +35,7 @@ export interface ProviderCode {
   status: VoucherStatus;
   /** When the code arrived, in milliseconds since the epoch. */
   atMs: number;
-  /** When the answered request was sent, in milliseconds since the epoch; absent for a callback. */
+  /** For a code in an answer: when the request to the provider was sent, in milliseconds since the epoch. */
   askedAtMs?: number;
 }
 
@@ -55,7 +55,7 @@ interface RequestFields {
   userId: string;
   phoneNumber: string;
   requestedAt: Date;
-  /** When the request was first sent to the provider; null until the answer is stored. */
+  /** When the request was first sent to the provider. Null until the first answer of the provider is stored. */
   askedAt: Date | null;
 }
 export type ProviderRequest =

@@ -12,9 +12,9 @@ import { type HeldCallback, maxHeld, type ProviderCode, type ProviderFailure, ty
 import { providerRequest as table } from './tables.ts';
 
 /**
- * Stores the requests to the provider. Every change is a compare-and-set of the status, in one transaction with its
- * messages. A WAITING request that has been sent has exactly one job that retries it. The job is deleted when the
- * request ends.
+ * Stores the requests to the provider. A request changes only if its status is still the expected one. The change and
+ * the messages about the change are in one transaction. A WAITING request that has been sent has exactly one job that
+ * retries it. The job is deleted when the request ends.
  */
 export interface Store {
   /**
@@ -37,8 +37,8 @@ export interface Store {
   settleInBatch(request: PendingRequest, code: ProviderCode): Promise<boolean>;
   /**
    * Changes a request from WAITING to FAILED, and publishes its outcome. Resolves with false if the request is no
-   * longer WAITING. The code of the first held callback becomes the unclaimed code, because the provider got a 202 for
-   * it and will not send it again.
+   * longer WAITING. The code of the first held callback becomes the unclaimed code. The provider got a 202 for this
+   * callback, and will not send the code again.
    */
   fail(tx: Transaction, requestId: string, failure: ProviderFailure): Promise<boolean>;
   /**

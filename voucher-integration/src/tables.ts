@@ -13,7 +13,7 @@ export const providerRequest = schema.table(
     userId: uuid('user_id').notNull(),
     phoneNumber: text('phone_number').notNull(),
     requestedAt: instant('requested_at').notNull(),
-    /** When the request was first sent to the provider; null until the answer is stored. */
+    /** When the request was first sent to the provider. Null until the first answer of the provider is stored. */
     askedAt: instant('asked_at'),
     status: text({ enum: ['WAITING', 'SETTLED', 'FAILED'] }).notNull(),
     challenges: jsonb().$type<Challenge[]>().notNull(),

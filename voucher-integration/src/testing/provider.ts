@@ -21,7 +21,7 @@ export async function startProvider(answer: (key: string) => Promise<object> | o
   return { url, [Symbol.asyncDispose]: () => app.close() };
 }
 
-/** Starts a provider that delays its answer to the first request until the test sends it. */
+/** Starts a provider that does not answer until the test calls `answer`. */
 export async function startHeldProvider() {
   const requested = Promise.withResolvers<void>();
   const answer = Promise.withResolvers<object>();
