@@ -38,10 +38,13 @@ export interface OrdersOptions {
   stateFile?: string;
 }
 
-/** The file is compacted when it has more than two lines per order, plus this many lines. */
+/** Number of lines by which the state file may exceed two lines per order. A longer file is compacted. */
 const spareLines = 1_000;
 
-/** Creates the store of orders. An evicted order that is requested again has the same code, which depends on its key. */
+/**
+ * Creates the store of orders. If an evicted order is requested again, the code is the same, because the code depends
+ * only on seed and key.
+ */
 export function createOrders({ seed, maxOrders, stateFile }: OrdersOptions): Orders {
   const orders = new Map<string, Order>();
   /** Keys of ended orders, in the order of ending. */

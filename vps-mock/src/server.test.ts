@@ -29,7 +29,9 @@ async function setUp(options: VpsMockOptions = {}) {
     get mock() {
       return mock;
     },
-    /** Sends a request, advances the clock once the provider waits on it, and returns the response. */
+    /**
+     * Sends a request, and returns the response. When the provider waits for a timer, the clock is advanced by `ms`.
+     */
     async askAndWait(ms: number, key?: string, body?: object) {
       const answer = ask(key, body);
       await clock.whenPending(1);

@@ -75,7 +75,8 @@ export async function createVpsMock(options: VpsMockOptions = {}): Promise<VpsMo
   const app = createHttpServer({ log, bodyLimitBytes: 65_536, readiness, limits });
   app.addHook('preValidation', refuseInvalidText);
   releases.defer(() => app.close());
-  // The fulfilment is disposed before the server, because closing the server waits for all responses.
+  // Closing the server waits for all responses. So the fulfilment is disposed before the server, and cancels the
+  // pending responses.
   const fulfilment = releases.use(createFulfilment({ orders, clock, log }));
   const chooseBehaviour = createBehaviours(profile, seed);
   const routes: RoutesOptions = { orders, control, received, fulfilment, chooseBehaviour, clock, maxOrders };
