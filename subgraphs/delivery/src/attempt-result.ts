@@ -33,8 +33,8 @@ export type CallResult = DeliveredResult | FailedResult | { outcome: 'stopped' }
  * The result of an attempt.
  *
  * - `simulated`: nothing was sent, because SMS are only simulated (`SMS=log`, for development)
- * - `unreported`: nothing was sent, because the SMS provider accepted an earlier attempt, but never reported its
- *   result. The SMS counts as delivered.
+ * - `unreported`: nothing was sent, because the SMS provider accepted an earlier attempt, but never sent a report. The
+ *   SMS counts as delivered.
  */
 export type SendResult =
   | CallResult

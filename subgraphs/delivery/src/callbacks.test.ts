@@ -67,7 +67,7 @@ describe('callback', () => {
     await harness.publish(schemaTopics.requestCode, request);
     await harness.publish(schemaTopics.receiveCode, code);
     await receiver.next();
-    // This message has the same key as the duplicate, so that it is handled after the duplicate.
+    // This message has the same key as the duplicate. So this message is handled after the duplicate.
     const marker = await harness.request({ callbackUrl: receiver.url, phoneNumber: request.phoneNumber });
     await harness.receive(marker);
     await receiver.next();

@@ -120,7 +120,7 @@ export function createGauges({
   };
 }
 
-/** A count of the waiting deliveries in the database, which scrapes share. */
+/** A count of the waiting deliveries in the database. Several scrapes share one count. */
 interface Count {
   atMs: number;
   /** The counted gauges; null until the count has ended. */

@@ -50,8 +50,8 @@ describe('outcome', () => {
     ];
     await harness.receive(quick);
     await harness.fail(failing);
-    // Messages of one phone number are handled in order. So once the last messages are handled, all earlier messages
-    // are handled.
+    // Messages of one phone number are handled in order. So when the last messages are handled, all earlier messages
+    // are handled, too.
     const last = [
       await harness.request({ phoneNumber: '+84909000001' }),
       await harness.request({ phoneNumber: '+84909000001' }),

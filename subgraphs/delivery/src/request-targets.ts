@@ -16,8 +16,8 @@ export interface CallbackTargets {
   store(request: RequestCode): Promise<void>;
   /**
    * Finds the callbackUrl of a request in the key-value store, or else in the database; null if the client set none.
-   * @throws CodedError REQUEST_NOT_SEEN_YET (retryable for `waitMs`) if neither has the request, because its message is
-   *   not consumed yet
+   * @throws CodedError REQUEST_NOT_SEEN_YET (retryable for `waitMs`) if the request is in neither store, because the
+   *   request's message is not consumed yet
    */
   find(requestId: string): Promise<string | null>;
 }

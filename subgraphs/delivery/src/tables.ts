@@ -61,8 +61,8 @@ export const delivery = schema.table(
     /** Whether the last started attempt still has no result. */
     running: boolean().notNull(),
     /**
-     * Number of failed attempts since creation or the last redelivery. The retry schedule has one delay per failed
-     * attempt.
+     * Number of failed attempts since creation or the last redelivery. This number selects the next delay in the retry
+     * schedule.
      */
     failures: integer().notNull(),
     /** Number of redeliveries. */

@@ -17,7 +17,7 @@ export interface DueDeliveries {
 export interface DuePage {
   /** The endpoints of the page that have due deliveries. */
   due: DueDeliveries[];
-  /** Ids of the endpoints of the page that are disabled. */
+  /** Ids of the disabled endpoints of the page. */
   disabled: string[];
   /** The last endpoint of the page; null if no page follows. */
   last: string | null;

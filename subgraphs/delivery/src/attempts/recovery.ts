@@ -110,8 +110,7 @@ async function restartBatch(
   { userId, until, reachedAt, reachedId }: Recovery,
   nowMs: number,
 ): Promise<void> {
-  // A batch continues after the last restarted delivery, so that a delivery that fails again at once is not restarted
-  // twice.
+  // A batch continues after the last restarted delivery. So a delivery that fails again at once is not restarted twice.
   const batch = await tx
     .select({ id: delivery.id, createdAt: delivery.createdAt })
     .from(delivery)
@@ -162,8 +161,8 @@ async function restart(tx: Transaction, ids: readonly string[], nowMs: number): 
 }
 
 /**
- * Returns the SQL condition for a user's failed deliveries, for which PostgreSQL can use the index `delivery_failed`.
- * Deliveries to disabled endpoints are excluded.
+ * Returns the SQL condition for a user's failed deliveries, without deliveries to disabled endpoints. PostgreSQL can
+ * use the index `delivery_failed` for this condition.
  */
 function failedOf(userId: string) {
   return and(

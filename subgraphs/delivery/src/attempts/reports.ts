@@ -7,8 +7,8 @@ import { ended, retryOrFail } from './delivery-states.ts';
 /**
  * Applies an SMS provider's reports to deliveries.
  *
- * - `delivered` ends the delivery, because the phone has the code. The report may be about any attempt. It also turns a
- *   failed delivery into a delivered one.
+ * - `delivered` ends the delivery, because the phone has the code. The report may be about any attempt. The report also
+ *   turns a failed delivery into a delivered one.
  * - `undelivered` makes the attempt fail. The delivery is retried by its schedule, if a retry may succeed. The report
  *   counts only for the last attempt of the delivery. That attempt has to be in progress or accepted.
  */

@@ -42,8 +42,8 @@ describe('admission', () => {
     expect(takeAll(admission, endpoint('ben', 'https://other.example'))).toHaveLength(3);
   });
 
-  // Regression: a few users with slow paths at a shared origin, such as a webhook service, blocked all other users of
-  // that origin.
+  // Regression: many users may share an origin, such as a webhook service. A few of these users with slow receivers
+  // blocked all other users of the origin.
   it('admission: keeps a quarter of an origin for endpoints without a running attempt', () => {
     const admission = admit({ perOrigin: 8, perEndpoint: 4 });
     const shared = (user: string) => takeAll(admission, endpoint(user, 'https://shared.example')).length;

@@ -18,8 +18,8 @@ export interface BreakerOptions {
 /**
  * The circuit breaker of an endpoint. After some consecutive failures it is open, and no attempt is made. After its
  * pause it is half-open: one attempt is made, which closes the breaker or opens it for a longer pause. The library
- * cockatiel is not used, because it measures pauses by the machine's clock, and does not report when it would allow an
- * attempt.
+ * cockatiel is not used, because it measures pauses by the machine's clock. It also does not report when the next
+ * attempt would be allowed.
  */
 export interface Breaker {
   readonly state: BreakerState;

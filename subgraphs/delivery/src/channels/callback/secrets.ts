@@ -106,8 +106,8 @@ export function createCallbackSecrets({
           .update(callbackSecret)
           .set({ signsUntil: new Date(now + oldSecretSignsMs) })
           .where(and(eq(callbackSecret.userId, userId), isNull(callbackSecret.signsUntil)));
-        // Former secrets that no longer sign are deleted. Of the former secrets that still sign, at most `maxSigning -
-        // 1` are kept. Together with the new secret, at most `maxSigning` secrets sign.
+        // Former secrets that no longer sign are deleted. Of the former secrets that still sign, at most `maxSigning`
+        // minus one are kept, because the new secret also signs.
         const former = await tx
           .select({ id: callbackSecret.id, signsUntil: callbackSecret.signsUntil })
           .from(callbackSecret)

@@ -28,9 +28,7 @@ export interface TestCallbacks extends AsyncDisposable {
   send(url: string, caller: { userId: string; signal: AbortSignal }): Promise<TestCallback>;
 }
 
-/**
- * Limits of concurrent calls, in total and per user, because a slow receiver may delay each call up to the time-out.
- */
+/** Limits of concurrent calls, in total and per user. A slow receiver may delay each call up to the time-out. */
 const maxRunning = 64;
 const maxRunningPerUser = 4;
 
@@ -45,7 +43,7 @@ export function createTestCallbacks({
   secrets: Pick<CallbackSecrets, 'readSigning'>;
   policy: UrlPolicy;
   clock: Clock;
-  /** Returns the time of the attempt, in milliseconds since the epoch. */
+  /** Returns the current time for `attempt.at`, in milliseconds since the epoch. */
   now(): number;
 }): TestCallbacks {
   const semaphore = createSemaphore(maxRunning);

@@ -63,7 +63,7 @@ const accountCodes: ReadonlySet<number> = new Set([
   63_038, // daily limit of the account
 ]);
 
-/** Codes of a message that was accepted, and will not arrive however often it is sent. */
+/** Codes of accepted messages that will never arrive, even if they are sent again. */
 const undeliverableCodes: ReadonlySet<number> = new Set([
   21_610, // the recipient has unsubscribed
   30_004, // blocked
@@ -94,7 +94,7 @@ function kindOf(status: number, code: number | null): TwilioVerdict['kind'] {
   return status === 400 ? 'failed' : 'account';
 }
 
-/** Whether a message that Twilio could not deliver would fail again. */
+/** Whether another attempt to send an undelivered message would also fail. */
 export function isUndeliverable(code: number | null): boolean {
   return code !== null && undeliverableCodes.has(code);
 }
