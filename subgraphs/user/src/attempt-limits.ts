@@ -24,7 +24,8 @@ export interface AttemptLimits {
    */
   countFailure<Result>(attempt: Attempt, compare: () => Promise<Result>): Promise<Result>;
   /**
-   * Remembers an address of the user. Failures from other addresses then no longer block sign-ins from this address.
+   * Remembers an address of the user. After that, failures from other addresses do not block sign-ins from the
+   * remembered address.
    */
   rememberAddress(attempt: Attempt): Promise<void>;
 }
