@@ -56,8 +56,8 @@ export async function storeAcknowledgements(
     { id: 'uuid', phone_number: 'text', asked_at: 'timestamptz', acknowledged_at: 'timestamptz' },
   );
   const ids = acknowledgements.map(({ requestId }) => requestId);
-  // Locked rows are skipped. No time is lost, because the outcome of a request also contains `askedAt` and
-  // `acknowledgedAt`.
+  // Locked rows are skipped. The times of a skipped request are not lost, because its outcome also contains `askedAt`
+  // and `acknowledgedAt`.
   const unlocked = sql`(
     select ${voucherRequest.id} from ${voucherRequest}
     where ${isAnyId(voucherRequest.id, ids)} and ${voucherRequest.status} = 'PENDING'

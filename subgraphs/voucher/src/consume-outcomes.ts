@@ -32,7 +32,7 @@ export async function consumeOutcomes({
     onFinishedThrough: (positions) => advancePositions(database.query, topic, positions),
   });
   const store = createBatcher<{ message: Message<ReceiveCode>; context: HandlerContext }, void>({
-    // Every batch updates the same rows of `consumed_position`. So a concurrent batch would only wait for their locks.
+    // Every batch updates the same rows of `consumed_position`. So a concurrent batch would only wait for row locks.
     concurrency: 1,
     run: (batch) =>
       database.transaction(async (tx) => {

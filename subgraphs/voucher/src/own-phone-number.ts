@@ -4,8 +4,8 @@ import type { Identity } from '@voucher-gateway/platform/identity/token-verifier
 import type { PublicErrorCode } from '@voucher-gateway/schema/error-codes';
 
 /**
- * Checks that a phone number belongs to the user, and returns it as E.164. Without a phone number, it returns the
- * user's own.
+ * Checks that a phone number belongs to the user, and returns it as E.164. If no phone number is given, returns the
+ * user's own phone number.
  *
  * @param argument path of the argument, for the error
  * @throws CodedError PHONE_NUMBER_INVALID, FORBIDDEN
