@@ -135,7 +135,8 @@ export function requestFailedOf(request: Extract<ProviderRequest, { status: 'FAI
 }
 
 /**
- * Builds the message about the provider's acknowledgement of a WAITING request; null if one of its times is unknown.
+ * Builds the message about the provider's acknowledgement of a WAITING request. Returns null if `askedAt` or
+ * `acknowledgedAt` is unknown.
  */
 export function requestAcknowledgedOf(request: ProviderRequest): RequestAcknowledged | null {
   const { askedAt, acknowledgedAt } = providerTimesOf(request);
