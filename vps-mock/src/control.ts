@@ -6,7 +6,8 @@ export const nextSchema = z.strictObject({
   /** The phone number to which the instruction applies, compared by its last nine digits. Default: any phone number. */
   phoneNumber: z.string().min(4).max(32).optional(),
   /**
-   * Time from the request to the code, in milliseconds. Default: the profile's; 4,000 for a fault of the late callback.
+   * Time from the request to the code, in milliseconds. Default: the delay of the profile, but 4,000 for a fault of the
+   * late callback.
    */
   delayMs: z.number().int().min(0).max(3_600_000).optional(),
   fault: z.enum(faultNames).optional(),
