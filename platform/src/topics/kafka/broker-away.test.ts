@@ -44,7 +44,7 @@ async function setUp() {
 }
 
 const away = { code: 'TOPICS_UNAVAILABLE', retryable: true };
-/** A service has 10 s for its whole shutdown. */
+/** Less than the 10 s that a service has for its whole shutdown. */
 const stopWithinMs = 8_000;
 
 describe('kafka: while no broker responds', () => {

@@ -7,12 +7,12 @@ import { connectKafka, disconnectWithinMs, type KafkaOptions } from './connectio
 import { toRawMessage } from './consumers/message.ts';
 import { tailGroupPrefix } from './consumers/tail-groups.ts';
 
-/** If no batch arrives for this long, reading fails, because the broker is probably down. */
+/** Time limit for the arrival of the next batch. After it, reading fails, because the broker is probably down. */
 const silentForMs = 30_000;
 
 /**
- * Creates the reader for Kafka. Its consumer group has the same name prefix as the groups of tails. If this process
- * crashes, the next start of a service deletes the group like that of a dead tail.
+ * Creates the reader for Kafka. Its consumer group has the same name prefix as the groups of tails. So if this process
+ * crashes, the next start of a service deletes the group (`deleteDeadTails`).
  */
 export function kafkaDeadLetters(options: KafkaOptions): ReadDeadLetters {
   return async (onLetter) => {
@@ -22,7 +22,9 @@ export function kafkaDeadLetters(options: KafkaOptions): ReadDeadLetters {
     const names = (await orUnavailable('TOPICS_UNAVAILABLE', () => client.admin.listTopics())).filter(
       (name) => name.startsWith(prefix) && name.endsWith(deadLetterName('')),
     );
-    /** The end of each partition that has not been read completely, by topic and partition. */
+    /**
+     * The partitions that have not been read completely, with their ends. The keys have the form `<topic>/<partition>`.
+     */
     const unread = new Map<string, number>();
     for (const name of names)
       for (const { partition, low, high } of await orUnavailable('TOPICS_UNAVAILABLE', () =>
@@ -38,7 +40,7 @@ export function kafkaDeadLetters(options: KafkaOptions): ReadDeadLetters {
       done.reject(new CodedError('TOPICS_UNAVAILABLE', 'The broker does not answer.', { cause, retryable: true }));
     const timer = setTimeout(fail, silentForMs);
     consumer.on(consumer.events.CRASH, ({ payload: { error } }) => fail(error));
-    // This event also occurs for a batch without messages, for example of an aborted transaction.
+    // END_BATCH_PROCESS also occurs for a batch without messages, for example of an aborted transaction.
     consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload: { topic, partition, lastOffset } }) => {
       timer.refresh();
       const place = `${topic}/${partition}`;

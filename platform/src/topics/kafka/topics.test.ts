@@ -67,7 +67,7 @@ describe('the topics port on Kafka', () => {
       database,
       log,
     });
-    // `retryUntilReady` gives up after 15 s.
+    // `retries` ends after 15 s. The consumer must start earlier.
     const retries = retryUntilReady(() => Promise.reject(new Error('late'))).catch(() => 'late');
     const consuming = topics.consume({ topic: newTopic(), group: 'readers', handler: async () => {} });
     expect(await Promise.race([consuming, retries])).not.toBe('late');
@@ -101,7 +101,7 @@ describe('the topics port on Kafka', () => {
     await joined[Symbol.asyncDispose]();
     await publish(200, count);
     await allHandled.promise;
-    // A rebalance redelivers messages, and these must also be in order.
+    // A rebalance redelivers messages. The first deliveries of a key's messages must be in order.
     for (const numbers of orders.values())
       expect([...new Set(numbers)]).toEqual(
         [...numbers].sort((a, b) => a - b).filter((n, i, all) => all.indexOf(n) === i),
@@ -125,7 +125,8 @@ describe('the topics port on Kafka', () => {
     for (let number = 0; number < 90; number += 1) {
       const publisher = [set.topics, ...others][number % 3] ?? set.topics;
       await set.database.transaction((tx) => publisher.publish(tx, topic, { key: 'one', number }));
-      // One of the three processes stops, perhaps the one that relays the outbox.
+      // One of the three processes stops. It may be the process that relays the outbox. Another process then publishes
+      // in its place.
       if (number === 45) await others[0]?.[Symbol.asyncDispose]().then(() => (others[0] = others[1] as never));
     }
     await all.promise;

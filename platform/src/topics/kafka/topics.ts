@@ -28,7 +28,8 @@ export async function createKafkaTopics({ database, limits, log, ...options }: K
   await using releases = new AsyncDisposableStack();
   const client = await connectKafka({ ...options, log });
   const producer = createKafkaProducer(client, log);
-  // Producer and client are disposed concurrently, because each of them waits if the broker has stopped responding.
+  // Producer and client are disposed concurrently, because each of them waits for a time-out if the broker has stopped
+  // responding.
   releases.defer(async () => {
     await Promise.all([producer, client].map((each) => each[Symbol.asyncDispose]()));
   });

@@ -32,20 +32,20 @@ export interface KafkaOptions {
   /** Opens connections. Default: TCP, or TLS if `tls` is set. */
   socketFactory?: ISocketFactory;
   /**
-   * A request without a response for this long fails. If its connection has received nothing since the request, the
-   * connection is closed. Default: 15 s.
+   * Time limit for the response to a request. After it, the request fails. If the request's connection has received
+   * nothing since the request, the connection is closed. Default: 15 s.
    */
   requestTimeoutMs?: number;
   log: Log;
 }
 
-/** A connection to the brokers, which creates topics on first use. */
+/** A client of the brokers. It creates a topic when the topic is used for the first time. */
 export interface KafkaClient extends AsyncDisposable {
   readonly kafka: Kafka;
   readonly admin: Admin;
   /** Resolves with true on the first response of a broker, or with false if the client is disposed first. */
   readonly connected: Promise<boolean>;
-  /** Returns the broker's name of a topic or group, with the prefix. */
+  /** Returns the name that a topic or group has on the broker, which begins with the prefix. */
   nameOf(name: string): string;
   /** Creates the topic if it does not exist. Throws TOPICS_UNAVAILABLE (retryable). */
   ensureTopic(name: string): Promise<void>;
@@ -57,7 +57,7 @@ export interface KafkaClient extends AsyncDisposable {
   answersAtOnce(): Promise<boolean>;
 }
 
-/** Partitions that are added to a topic are read after this time at the latest. */
+/** Longest time until readers find the partitions that are added to a topic. */
 export const partitionsFoundWithinMs = 10_000;
 
 const connectEveryMs = 1_000;
@@ -103,8 +103,8 @@ export async function connectKafka(options: KafkaOptions): Promise<KafkaClient> 
     logCreator: createKafkaLog(log),
   });
   const admin = kafka.admin();
-  // A second admin client for topics. kafkajs refreshes all topics whose offsets an admin client has fetched, and fails
-  // if one of these topics was deleted.
+  // A second admin client, which only creates topics. Each kafkajs client refreshes all topics whose offsets it has
+  // fetched, and fails if one of these topics was deleted.
   const topicAdmin = kafka.admin();
   const connection = keepConnecting(() => Promise.all([admin.connect(), topicAdmin.connect()]), { brokers, log });
   await connection.firstTry;

@@ -38,8 +38,8 @@ export async function createTopic(admin: Admin, topic: NewTopic): Promise<void> 
 }
 
 /**
- * Converts the error of a broker that refuses to create a topic to a CodedError with the broker's reasons. Any other
- * error is returned unchanged.
+ * Converts a broker's refusal to create a topic to a CodedError with the broker's reasons. Any other error is returned
+ * unchanged.
  */
 function toRefusal(name: string, error: unknown): unknown {
   // The error is recognised by its properties, because kafkajs does not export its error classes.

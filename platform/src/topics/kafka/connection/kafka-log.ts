@@ -14,7 +14,7 @@ export function createKafkaLog(log: Log): KafkaConfig['logCreator'] {
       const text = String(message);
       const fields = { part: 'kafkajs', ...(error && { reason: String(error) }), ...(groupId && { groupId }) };
       const isReportedElsewhere = /rebalanc|not aware of this member|Response CreateTopics/i.test(`${error} ${text}`);
-      // The kind of a line is its text without numbers (ports, delays), so that there are few kinds.
+      // Lines are grouped by their text without numbers, because ports and delays differ from line to line.
       if (level <= logLevel.ERROR && !isReportedElsewhere) lines.warn(text.replace(/\d+/g, '#'), fields, text);
       else log.debug(fields, text);
     };

@@ -54,7 +54,8 @@ async function setUp(partitions: number) {
           const made = await admin
             .createTopics({ topics: [{ topic: topic.name, numPartitions }] })
             .catch((error: unknown) => error);
-          // A reader may already have created the topic.
+          // `createTopics` returns false if the topic exists. A reader may have created it, with the default number of
+          // partitions.
           return made === false && numPartitions === partitions ? true : made;
         })
         .toBe(true);
@@ -138,8 +139,8 @@ describe('a topic that is deleted and recreated while it is read', () => {
       onMessage: ({ value }) => next.push(value),
     });
     await after.caughtUp();
-    // A number may occur twice in a row: a batch is sent again if the publisher still knew partitions that no longer
-    // exist.
+    // A number may occur twice in a row. If the publisher still knows partitions that no longer exist, sending a batch
+    // fails. The whole batch is then sent again.
     for (const key of keys) {
       const numbers = new Set(next.filter((step) => step.key === key).map(({ number }) => number));
       expect([...numbers]).toEqual(steps(key, 3, 3 + count).map(({ number }) => number));
@@ -182,7 +183,8 @@ describe('a topic that is deleted and recreated while it is read', () => {
     await set.admin.deleteTopicRecords({ topic: set.topic.name, partitions: [{ partition: 0, offset: '8' }] });
     release.resolve();
     await expect.poll(() => handled.at(-1)).toBe(9);
-    // The check for a recreated topic runs when the group rebalances.
+    // A second consumer makes the group rebalance. At a rebalance, the first consumer checks whether the topic was
+    // recreated.
     await using other = await set.another();
     await other.consume({
       topic: set.topic,
@@ -223,7 +225,8 @@ describe('a topic that gets more partitions', () => {
     await expect.poll(() => others.length).toBe(200);
     await set.admin.createPartitions({ topicPartitions: [{ topic: set.topic.name, count: 4 }] });
     await set.publishAfresh(...keys.flatMap((key) => steps(key, 5, 10)));
-    // When the fast group has found the added partitions, the slow group has also found them.
+    // The quick group handles all messages only after it has found the added partitions. The slow group searches for
+    // partitions at the same interval.
     await expect.poll(() => others.length).toBe(400);
     for (const key of moving) expect(orders.get(key)).toEqual([0]);
     release.resolve();

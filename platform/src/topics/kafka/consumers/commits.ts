@@ -19,7 +19,7 @@ export interface CommitsOptions {
   /** Whether positions may be committed. False if the topic was deleted and recreated. */
   isPossible(): boolean;
   onFinishedThrough: ConsumeOptions<unknown>['onFinishedThrough'];
-  /** When it aborts, the repeated commits end. */
+  /** When the signal aborts, the commits at an interval end. */
   signal: AbortSignal;
   fields: object;
   log: Log;
@@ -32,7 +32,7 @@ export interface CommitsOptions {
 export interface Commits {
   /** Commits the marks that have grown. A failure is only logged, because a later commit includes the same marks. */
   tryCommit(): Promise<void>;
-  /** Resolves when the repeated commits have ended. */
+  /** Resolves when the commits at an interval have ended. */
   readonly stopped: Promise<void>;
 }
 

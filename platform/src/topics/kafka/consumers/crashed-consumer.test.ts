@@ -68,7 +68,7 @@ interface Crashable extends Consumer {
   reportCrash(): void;
   /** Reports a rebalance that assigns these partitions to the consumer. */
   reportAssignment(memberAssignment: Record<string, number[]>): void;
-  /** Delivers a batch a second time, or late. */
+  /** The consumer's handler of batches. A test calls it to deliver a batch a second time, or late. */
   handOver: NonNullable<ConsumerRunConfig['eachBatch']>;
 }
 
@@ -204,7 +204,8 @@ describe('kafka: a consumer that crashes', () => {
   });
 });
 
-// A revoked partition must not be reported, because another consumer has it, and may start at a lower position.
+// No position of a revoked partition must be reported. Another consumer now has the partition, and may start at a lower
+// position.
 it('kafka: reports no position of a partition that was revoked during its commit', async () => {
   await using set = await setUp();
   const reported: number[] = [];

@@ -18,9 +18,7 @@ import { toRawMessage } from './message.ts';
 import { createPartitionOrder, type PartitionOrder } from './partition-order.ts';
 import { createRecreationCheck, type RecreationCheck, readOffsets, reportRecreated } from './recreated.ts';
 
-/**
- * Time limit of the last commit. Together with the time to leave the group, it is well below the time limit of a stop.
- */
+/** Time limit of the last commit. The last commit and leaving the group together take less than `defaultStopMs`. */
 const commitWithinMs = 3_000;
 
 /**
@@ -30,15 +28,15 @@ const commitWithinMs = 3_000;
  * - Only the low-water mark is committed: the position up to which all messages are finished. The commits of kafkajs
  *   are turned off, because after a crash they would skip messages that were still running.
  * - At most `concurrency` messages are handled at a time. A message that waits for its next attempt does not count. A
- *   message that fails for long is parked.
+ *   message that fails for longer than a limit is parked.
  * - A partition at its limit of messages or bytes is paused.
  * - When a partition is revoked, its finished messages are committed, and its waiting messages are dropped. A running
- *   handler completes its attempt, but is not retried here. A partition that stays assigned continues after its last
- *   queued message.
+ *   handler completes its attempt. If the attempt fails, this member does not retry the message. A partition that stays
+ *   assigned continues after its last queued message.
  * - When the topic was deleted and recreated, the member leaves, commits nothing more, and reports the recreation. It
  *   checks for a recreation when it rejoins, and before it skips messages whose positions it has already queued.
  * - A crashed consumer of kafkajs is replaced (`keepMembership`). The next consumer starts at the committed positions,
- *   because other members may have had the partitions in the meantime.
+ *   because other members may have had the partitions after the crash.
  */
 export async function startKafkaGroup<Value>(options: KafkaGroupOptions<Value>): Promise<AsyncDisposable> {
   const member = new GroupMember(options);
@@ -61,8 +59,8 @@ class GroupMember<Value> implements AsyncDisposable {
   readonly #stop = new AbortController();
   readonly #partitions = new Map<number, AssignedPartition>();
   /**
-   * For each partition, the last position that this process has queued (`#taken`) and committed (`#committed`), even if
-   * another member has the partition now.
+   * Per partition, the last positions that this process has queued (`#taken`) and committed (`#committed`). Partitions
+   * that were revoked stay included.
    */
   readonly #taken: Record<number, number> = {};
   readonly #committed: Record<number, number> = {};

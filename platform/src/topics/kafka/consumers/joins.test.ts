@@ -56,7 +56,7 @@ async function setUp() {
       await producer.send(messages.map((message) => ({ topic: topic.name, ...message })));
       return published;
     },
-    /** Cuts connections on a request with this API key, `times` times. */
+    /** Cuts the connection of each of the next `times` requests with this API key of the Kafka protocol. */
     async failAt(apiKey: number, when: 'before' | 'after', times: number) {
       const { promise, resolve } = Promise.withResolvers<void>();
       let left = times;

@@ -27,7 +27,7 @@ export interface MembershipOptions {
   onSkipped?(partition: number, offset: number): void;
   /**
    * Called when the consumer has joined or rejoined, with the partitions that it was assigned. `isNewcomer` is true if
-   * it joined as a new member of the group. Other members may then have had its partitions in the meantime.
+   * it joined as a new member of the group. Before it joined, other members may then have had its partitions.
    */
   onJoin(consumer: Consumer, partitions: ReadonlySet<number>, isNewcomer: boolean): void;
   /**
@@ -67,7 +67,7 @@ const longestDelayMs = 5_000;
  * after the ended consumer has left.
  *
  * One loop creates all consumers, one after another. kafkajs may report a failed first join twice, as an error and as a
- * crash. Two reports must not start two consumers.
+ * crash. With the loop, two reports never start two consumers.
  */
 export function keepMembership(options: MembershipOptions): Membership {
   const { client, topic, log, fields } = options;
@@ -194,8 +194,8 @@ async function runConsumer(options: RunConsumerOptions): Promise<void> {
     member.consumer = undefined;
     member.isJoined = false;
     onEnd();
-    // At a stop while the broker is down, this does not wait for the consumer to leave. The broker later removes the
-    // member, after the session time-out.
+    // If the process stops while the broker is down, the consumer can't leave its group, and waiting would be in vain.
+    // The broker later removes the member, after the session time-out.
     const isInVain = signal.aborted && !(await client.answersAtOnce());
     await within(isInVain ? 0 : leaveWithinMs, consumer.disconnect())
       .then(() => onLeft(groupId))

@@ -94,10 +94,11 @@ describe('kafka: the partition order of a group', () => {
         handled.push(number);
       },
     });
-    // The gate is disposed before the group. Otherwise the group's disposal would wait forever for the blocked handler.
+    // At the end of the test, `_gate` is disposed before `_group`. Otherwise the group's disposal would wait forever
+    // for the blocked handler.
     using _gate = { [Symbol.dispose]: () => release.resolve() };
     await publish(0, 0, 1);
-    // The message was handled, and its position was committed.
+    // Waits until the first message is handled and its position is committed.
     await expect.poll(() => finished).toEqual([1]);
     await publish(1, 2);
     await publish(2, 3);

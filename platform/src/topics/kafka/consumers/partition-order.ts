@@ -12,7 +12,8 @@ import { readOffsets, type TopicOffsets } from './recreated.ts';
 export interface PartitionOrder {
   /**
    * Called when partitions are assigned to this consumer. A partition without a commit counts as added later, and
-   * waits. In a new group, no partition needs to wait, so the oldest offset of each partition is committed immediately.
+   * waits. In a new group, no partition needs to wait. So the oldest offset of each partition is committed immediately,
+   * and no partition counts as added later.
    */
   begin(partitions: ReadonlySet<number>, commit: (positions: Positions) => Promise<unknown>): void;
   /**
@@ -26,12 +27,15 @@ const lookEveryMs = 200;
 const defaultPatienceMs = 60_000;
 
 /**
- * Keeps a key's messages in order when partitions are added. A key only moves to an added partition, which has a higher
- * number (`partitionOf`). So the key's earlier messages are in a partition with a lower number.
+ * Keeps a key's messages in order when partitions are added. A key stays in its partition, or moves to an added
+ * partition, which has a higher number (`partitionOf`). So the key's earlier messages are in a partition with a lower
+ * number.
  *
- * A partition without a commit counts as added. It waits until the group has finished all partitions with lower
- * numbers, up to the ends that they had when the wait began. A group without any commit is new, and starts all
- * partitions immediately.
+ * A partition without a commit counts as added. The added partition waits for all partitions with lower numbers. The
+ * group must finish these partitions up to the ends that they had when the wait began.
+ *
+ * A group is new if it has committed no position after the oldest offsets. A new group starts all partitions
+ * immediately.
  */
 export function createPartitionOrder({
   client,
@@ -94,7 +98,8 @@ export function createPartitionOrder({
             .map(([below, end]) => Math.max(0, end - (seen.committed[Number(below)] ?? 0)))
             .reduce((sum, count) => sum + count, 0);
           if (rest === 0) return;
-          // Only the progress of older partitions restarts the time limit. Other partitions may progress forever.
+          // The time limit starts again when the group makes progress in older partitions. Progress in other partitions
+          // does not count, because it may never end.
           if (rest < left) [left, movedAt] = [rest, performance.now()];
         } catch (error) {
           log.debug({ error, groupId, partition }, 'the offsets of the group could not be read yet');

@@ -6,9 +6,9 @@ export interface ReadPositions {
   /** Moves a position forward, and notifies waiting callers. */
   advance(partition: number, position: number): void;
   isThrough(ends: Positions): boolean;
-  /** Resolves once all of these positions have been reached. Rejects with the reason of `close`. */
+  /** Resolves once all of these positions have been reached. Rejects when `close` is called, with its reason. */
   untilThrough(ends: Positions): Promise<void>;
-  /** Throws the reason of `close`, if it was called. */
+  /** Throws if `close` was called, with its reason. */
   throwIfClosed(): void;
   /** Rejects waiting callers. If `close` is called several times, the first reason counts. */
   close(reason: Error): void;

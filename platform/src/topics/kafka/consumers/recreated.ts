@@ -31,8 +31,8 @@ export async function readOffsets(client: KafkaClient, name: string, groupId?: s
  * recreated in two cases:
  *
  * - The topic ends before the last message read.
- * - The broker has lost a commit of this process. This does not count if retention has deleted messages past the
- *   committed position.
+ * - The broker has lost a commit of this process. A lost commit does not count if retention has deleted the first
+ *   message after the committed position.
  *
  * @param taken position of the last message read, per partition
  * @param committed positions that this process has committed
@@ -64,9 +64,12 @@ export interface RecreationCheckOptions {
 /** Checks whether a topic was recreated while it was read. */
 export interface RecreationCheck {
   readonly wasRecreated: boolean;
-  /** Reads the topic's offsets and checks them. Concurrent calls share the next read. */
+  /** Reads the topic's offsets and checks them. Concurrent calls share reads, as `createCoalesced` describes. */
   read(): Promise<TopicOffsets>;
-  /** Whether the topic is known to be the topic that was read before; false if the check fails. */
+  /**
+   * Reads the offsets, and resolves with whether the topic is still the same topic. Resolves with false if the read
+   * fails.
+   */
   isSameTopic(): Promise<boolean>;
 }
 

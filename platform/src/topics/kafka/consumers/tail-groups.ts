@@ -10,7 +10,7 @@ export function tailGroupPrefix(client: KafkaClient, clientId: string): string {
   return client.nameOf(`${clientId}.tail.`);
 }
 
-/** The name of a new group, for one consumer of a tail. */
+/** Returns a unique name for the group of one consumer of a tail. */
 export function newTailGroup(client: KafkaClient, clientId: string): string {
   return `${tailGroupPrefix(client, clientId)}${randomUUID()}`;
 }

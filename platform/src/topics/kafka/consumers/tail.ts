@@ -31,12 +31,13 @@ export interface KafkaTailContext extends Omit<GroupContext, 'database'> {
  * group. The group commits nothing, and is deleted at the end.
  *
  * - The tail keeps its positions in memory, and sets them at each join, because the group has no commits.
- * - A key moves only to an added partition, which has a higher number (`partitionOf`). To keep a key's messages in
- *   order, an added partition waits for the partitions with lower numbers. They must be read up to the ends that they
- *   had when the added partition was found.
+ * - When partitions are added, a key may move to an added partition, which has a higher number (`partitionOf`). To keep
+ *   a key's messages in order, an added partition waits for the partitions with lower numbers. They must be read up to
+ *   the ends that they had when the added partition was found.
  * - A partition that is added later is read from its beginning.
- * - When the topic was deleted and recreated, the tail stops and reports the recreation. It checks for a recreation
- *   when it rejoins, in `caughtUp`, and before it skips messages that it has already read.
+ * - When the topic was deleted and recreated, the tail stops and reports the recreation. The tail checks for a
+ *   recreation at each rejoin and in each call of `caughtUp`. It also checks before it skips messages that it has
+ *   already read.
  */
 export async function startKafkaTail<Value>(options: TailOptions<Value>, context: KafkaTailContext): Promise<Tail> {
   const { client } = context;

@@ -19,7 +19,7 @@ const longestStepMs = 5_000;
 
 /**
  * Reports a consumer that has been without its group for too long although the broker responds: kafkajs may be stuck,
- * and only a restart helps. Time in which the broker is down or this process is frozen does not count.
+ * and only a restart helps. The time does not count while the broker is down or this process is frozen.
  */
 export async function watchMembership(options: WatchMembershipOptions): Promise<void> {
   const { client, isJoined, joinWithinMs, failures, fields, signal, log } = options;

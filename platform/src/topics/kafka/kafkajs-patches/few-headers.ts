@@ -1,12 +1,13 @@
 import type { Log } from '../../../process/log.ts';
 import { patchOnce } from './patch-once.ts';
 
-/** Only this many headers of a message are read. Our messages have at most five. */
+/** Limit of headers that are read per message. Our messages have at most five headers. */
 const maxHeaders = 100;
 
 /**
- * Patches kafkajs to read only the first headers of a message. For each header, kafkajs copies all earlier headers. A
- * message of 40 kB with 8,000 headers blocked the event loop of each reader for a minute, again and again. Idempotent.
+ * Patches kafkajs to read only the first `maxHeaders` headers of a message. For each header, kafkajs copies all earlier
+ * headers. A message of 40 kB with 8,000 headers blocked the event loop of each reader for a minute, again and again.
+ * Idempotent.
  */
 export function patchHeaders(log?: Log): void {
   patchOnce(

@@ -43,8 +43,8 @@ type AnyFunction = (...args: any[]) => any;
 /** A patch for a module of kafkajs that exports one function. */
 export interface ModulePatch extends Pick<Patch, 'path' | 'writtenFor' | 'without'> {
   /**
-   * A module that imports the function. If that module is already loaded, it keeps the original function. The patch is
-   * then not applied, and a warning is logged.
+   * The module that imports the function. If that module is already loaded, it has the original function, and a patch
+   * would have no effect. The patch is then not applied, and a warning is logged.
    */
   usedBy: string;
   /** Returns the function that replaces kafkajs's own. */

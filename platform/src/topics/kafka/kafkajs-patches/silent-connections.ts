@@ -10,8 +10,8 @@ const keepAliveAfterMs = 60_000;
 
 /**
  * Creates a Kafka client that closes silent connections, for example to a host that vanished. kafkajs alone would use
- * them until TCP times out, after 15 minutes. A connection is silent if it received nothing since a request that timed
- * out.
+ * them until TCP times out, after 15 minutes. When a request times out, a connection to the same broker is silent if it
+ * has received nothing since the request was sent.
  */
 export function createKafka({ socketFactory = openSocket, ...config }: KafkaConfig): Kafka {
   const open = new Map<Socket, { broker: string; readAtMs: number }>();

@@ -3,7 +3,8 @@ import { patchOnce } from './patch-once.ts';
 
 /**
  * Patches kafkajs to skip partitions without messages. A fetch returns all requested partitions, and kafkajs starts a
- * worker for each. With 12 partitions, these workers took a sixth of the CPU time that one subscription event costs.
+ * worker for each. With 12 partitions, the workers for partitions without messages took a sixth of the CPU time of a
+ * subscription event.
  *
  * @see `bench/`: `npm run bench -- subscriptions`
  */
@@ -17,7 +18,7 @@ export function patchEmptyBatches(log?: Log): void {
       patch: (fetch) =>
         async function (nodeId: number) {
           const batches: { rawMessages: readonly unknown[] }[] = await fetch.call(this, nodeId);
-          // An empty list is safe: kafkajs then sends a heartbeat, as for an empty batch.
+          // The result may be an empty list. kafkajs then only sends a heartbeat, as it does for an empty batch.
           return batches.filter(({ rawMessages }) => rawMessages.length > 0);
         },
     },

@@ -5,10 +5,16 @@ import kafkajs, { CompressionTypes } from 'kafkajs';
 import type { Log } from '../../../process/log.ts';
 import { patchModuleOnce } from './patch-once.ts';
 
-/** Header of the message that replaces a batch that can't be decoded. The header's value is the cause. */
+/**
+ * Header of the message that replaces a batch that can't be decoded. The header's value says why the batch can't be
+ * decoded.
+ */
 export const unreadableBatchHeader = 'unreadable-batch';
 
-/** Maximum size of a decompressed batch. Brokers accept 1 MiB by default, and services publish without compression. */
+/**
+ * Maximum size of a decompressed batch. Batches of our services are smaller: they are not compressed, and by default
+ * brokers accept batches up to 1 MiB.
+ */
 const maxOutputLength = 8_388_608;
 const maxRecords = 100_000;
 /**
@@ -76,7 +82,7 @@ function createDecodeMessages(original: Decode<unknown[]>): Decode<unknown[]> {
     const size = decoder.readInt32();
     if (size < headBytes || !decoder.canReadBytes(size)) return [];
     let rest = decoder.readBytes(size);
-    // Message formats before 2 have no such batches, and are left to kafkajs.
+    // Only message format 2 has record batches. Data in the formats 0 and 1 is left to kafkajs.
     if (rest.readInt8(16) < 2) {
       decoder.offset = start;
       return original(decoder);

@@ -6,12 +6,12 @@ import { createRepeatedLines } from '../../../process/repeated-lines.ts';
 
 export interface LeasesOptions {
   openSession(): Promise<DatabaseSession>;
-  /** A lease that is not renewed for this long is lost, in milliseconds. Default: 10 s. */
+  /** Duration of a lease, in milliseconds. A lease that is not renewed within this time is lost. Default: 10 s. */
   durationMs?: number;
   log: Log;
 }
 
-/** Leases on work that only one process per database may do at a time. */
+/** Leases for work that only one process may do at a time. Processes on the same database share the leases. */
 export interface Leases extends AsyncDisposable {
   /**
    * Resolves with true when this process has the lease, which is renewed from that moment on. Resolves with false when
@@ -30,17 +30,17 @@ const askEveryMs = 1_000;
 const reconnectAfterMs = 500;
 
 /**
- * Leases in a table, on one connection per process. The holder renews them. Another process takes a lease over in two
- * cases:
+ * Leases in a table, on one connection per process. The holder renews them. In two cases, another process takes over a
+ * lease:
  *
  * - The holder's connection has ended, for example after `kill -9`. Other processes notice this immediately, because
  *   the holder keeps an advisory lock on that connection.
  * - The holder has not renewed the lease in time. This happens if the holder is frozen, or its host has vanished while
  *   its connection still seems alive.
  *
- * The holder counts the lease's duration from before it sends its query; the database counts it from a later moment.
- * For the holder, the lease therefore ends before another process can take it. The holder's clock also runs while its
- * process is frozen.
+ * The holder measures the lease's duration from the moment before it sends its query. The database measures the
+ * duration from a later moment. For the holder, the lease therefore ends before another process can take it. This is
+ * also so for a frozen holder, because its clock continues to run.
  */
 export function createLeases({ openSession, durationMs = 10_000, log }: LeasesOptions): Leases {
   const holder = randomUUID();
@@ -54,7 +54,7 @@ export function createLeases({ openSession, durationMs = 10_000, log }: LeasesOp
 
   const ask = async (session: DatabaseSession): Promise<void> => {
     const askedAt = performance.now();
-    // A lease is renewed after a third of its duration.
+    // A lease is renewed when a third of its duration has passed.
     const due = [...wanted].filter((name) => (heldUntil.get(name) ?? 0) - askedAt < (durationMs * 2) / 3);
     if (due.length === 0) return;
     const rows = await session.query<{ name: string }>(takeLeases, [due, holder, durationMs]);

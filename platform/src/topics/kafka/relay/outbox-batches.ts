@@ -8,8 +8,8 @@ import type { KafkaProducer } from '../connection/producer.ts';
 import { parkRefused } from './refused-messages.ts';
 
 /**
- * The header with the id of a message's outbox row, with which readers can find duplicates. A message is sent twice if
- * a relay crashes between sending it and deleting its row.
+ * The header with the id of a message's outbox row. Readers can find duplicates by this header. A message is sent twice
+ * if a relay crashes between sending it and deleting its row.
  */
 export const outboxIdHeader = 'outbox-id';
 
@@ -29,11 +29,14 @@ export interface BatchSenderOptions {
 }
 
 /**
- * Creates the function that sends the next batch of a topic and deletes its rows. It resolves with whether more
- * messages wait.
+ * Creates the function that sends the next batch of a topic and deletes its rows. The function resolves with true if
+ * more messages wait.
  */
 export function createBatchSender({ database, producer, isLeader, log }: BatchSenderOptions) {
-  /** By topic, the reduced limit of bytes per batch after the broker has rejected a batch as too large. */
+  /**
+   * Reduced limits of bytes per batch, by topic. Only topics with a batch that the broker rejected as too large are
+   * included.
+   */
   const bytesByTopic = new Map<string, number>();
 
   /** Halves the topic's batch size after a rejection. Parks the message if the rejected batch has only one message. */

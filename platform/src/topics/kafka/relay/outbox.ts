@@ -36,8 +36,9 @@ const stopWithinMs = 1_000;
  * Opens the outbox, and its relays, which send the stored messages to the broker. A lease ensures that one relay per
  * topic and database is active. Further relays wait, and take over from a relay that crashed or is frozen.
  *
- * A relay always reads the outbox from the lowest id, because a transaction with lower ids may commit later than one
- * with higher ids. NOTIFY and a timer wake the relay.
+ * A relay always reads the outbox from the lowest id, and does not continue after the last id that it has sent. The
+ * reason is that a transaction with lower ids may commit later than one with higher ids. NOTIFY and a timer wake the
+ * relay.
  */
 export async function openOutbox({ database, producer, client, log }: OutboxOptions): Promise<Outbox> {
   await using releases = new AsyncDisposableStack();
@@ -105,7 +106,9 @@ export async function openOutbox({ database, producer, client, log }: OutboxOpti
     }
   };
   let adoptTimer: NodeJS.Timeout | undefined;
-  /** Adopts unsent messages after a short delay, so that the publisher's own relay can send them first. */
+  /**
+   * Calls `adoptUnsent` after a short delay. During the delay, the process that published the messages can send them.
+   */
   const adoptSoon = () => {
     adoptTimer ??= setTimeout(() => {
       adoptTimer = undefined;

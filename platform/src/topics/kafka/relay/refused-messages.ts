@@ -5,12 +5,15 @@ import { errorCode } from '../../../errors.ts';
 import type { Log } from '../../../process/log.ts';
 import { parkMessage } from '../../parked-messages.ts';
 
-/** The group of parked messages that the broker rejected. It belongs to the relay, not to a consumer. */
+/** Name of the group under which rejected messages are parked. The group belongs to the relay, not to a consumer. */
 const outboxGroup = 'outbox';
 
 type OutboxRow = typeof outbox.$inferSelect;
 
-/** Moves a rejected message from the outbox to the parked messages, with its cause, until an operator replays it. */
+/**
+ * Moves a rejected message from the outbox to the parked messages, with the broker's error. The message stays there
+ * until an operator replays it.
+ */
 export async function parkRefused(database: Database, row: OutboxRow, error: unknown, log: Log): Promise<void> {
   const { id, topic, key, value, headers } = row;
   const refused = { key, value, headers, partition: 0, position: id, publishedAt: database.now() };

@@ -172,7 +172,7 @@ describe('kafka: the relay of the outbox', () => {
     await expect
       .poll(async () => (await set.database.query.execute(sql`select 1 from platform.lease`)).rows.length)
       .toBe(6);
-    // The three connections are one of the pool, one that listens for notifications, and one for leases.
+    // There are three connections: one in the pool, one for notifications, and one for all leases.
     expect(proxy.taken).toBe(3);
     await topics[Symbol.asyncDispose]();
   });
