@@ -43,9 +43,12 @@ export interface ConsumeOptions<Value> {
    */
   onAssigned?(partition: number, position: number): Promise<void>;
   /**
-   * Called periodically with the position up to which each partition is finished, if it has grown. A service that
-   * stores `finishedThrough` needs this call, because `finishedThrough` excludes messages that other handlers are still
-   * working on. If no later message follows, only this call reports their positions.
+   * Called periodically with the position up to which each partition is finished. Partitions whose position has not
+   * grown are left out.
+   *
+   * A service that stores `finishedThrough` also needs these positions. `finishedThrough` excludes messages that other
+   * handlers are still working on. If no later message follows, only `onFinishedThrough` reports that these messages
+   * are finished.
    */
   onFinishedThrough?(positions: ReadonlyMap<number, number>): Promise<void>;
 }
@@ -67,10 +70,10 @@ export interface HandlerContext {
   signal: AbortSignal;
   /**
    * Returns the position up to which all messages of the partition are finished. This message counts as finished.
-   * Returns 0 if the partition was revoked, or if this message was parked before.
+   * Returns 0 if the partition was revoked, or if this message is retried after parking.
    *
-   * The position stays before the oldest parked message, unless that message is 10,000 or more positions older. Call
-   * this function inside the transaction that stores the message's effect.
+   * The position stays before the oldest parked message. A parked message that is 10,000 or more positions before the
+   * finished messages is ignored. Call this function inside the transaction that stores the message's effect.
    */
   finishedThrough(): number;
 }
@@ -101,8 +104,8 @@ export interface Tail extends AsyncDisposable {
   /** The positions at which the tail began to read. `onMessage` receives every message after them. */
   readonly coversAfter: Positions;
   /**
-   * Resolves once `onMessage` has received everything that was in the topic at the time of the call, with the last
-   * position per partition. Rejects if the broker does not respond, or when the tail ends.
+   * Resolves once `onMessage` has received every message that was in the topic at the time of the call. The result is
+   * the last position per partition. Rejects if the broker does not respond, or when the tail ends.
    */
   caughtUp(): Promise<Positions>;
 }
@@ -148,13 +151,13 @@ export interface Topics extends AsyncDisposable {
   tail<Value>(options: TailOptions<Value>): Promise<Tail>;
   /** Resolves when the broker responds, else throws a retryable error. */
   ping(): Promise<void>;
-  /** Consumers and tails that are stuck although the broker responds: the process must be restarted. */
+  /** The consumers and tails that are stuck although the broker responds. */
   failures(): readonly TopicsFailure[];
 }
 
 /**
- * Returns the name of the topic for messages that a consumer could not handle. The messages keep their value, and have
- * the error in their headers.
+ * Returns the name of the dead-letter topic of `topic`, which receives messages that a consumer could not handle. The
+ * messages keep their value, and have the error in their headers.
  */
 export function deadLetterName(topic: string): string {
   return `${topic}.dead-letter`;

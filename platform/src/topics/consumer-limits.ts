@@ -28,7 +28,10 @@ type ConsumerConfig = Readonly<z.output<typeof schema>>;
 
 /** Limits of a consumer in a group. */
 export interface ConsumerLimits {
-  /** A message is parked if it fails for this long, and the failure is not the message's fault. In milliseconds. */
+  /**
+   * Time in milliseconds for which a message may fail before it is parked. A message that is itself at fault is not
+   * parked.
+   */
   parkAfterMs: number;
   /** Limit of parked messages per group and topic. */
   maxParked: number;
@@ -44,8 +47,8 @@ export interface ConsumerLimits {
   /** Limit of bytes of unfinished messages per partition; one batch may exceed it. */
   maxHeldBytes: number;
   /**
-   * A consumer or tail that has not joined its group for this long, although the broker responds, is reported as stuck.
-   * In milliseconds.
+   * Time limit in milliseconds for a consumer or tail to join its group while the broker responds. After it, the
+   * consumer or tail is reported as stuck.
    */
   joinWithinMs: number;
 }

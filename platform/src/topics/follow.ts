@@ -6,8 +6,8 @@ import type { Tail, TailOptions, Topics } from '../topics.ts';
 const retryEveryMs = 1_000;
 
 /**
- * Starts a tail at the end of the topic, for a caller that can work without the tail. If no broker responds, the tail
- * starts as soon as a broker responds.
+ * Starts a tail at the end of the topic, for a caller that can work without the tail. While no broker responds, the
+ * start is retried every second.
  *
  * @param onStart called when the tail has started; the tail does not read earlier messages
  */

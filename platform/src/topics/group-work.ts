@@ -22,7 +22,7 @@ export interface GroupWork extends Pick<MessageHandler, 'handle'> {
   /** Limit of messages per partition in memory. */
   readonly maxHeld: number;
   readonly maxHeldBytes: number;
-  /** Returns `position`, or the position before the oldest parked message if that is lower; see `Parking.hold`. */
+  /** Returns the lower of `position` and the position before the oldest parked message; see `Parking.hold`. */
   hold(partition: number, position: number): number;
   /** Reads which messages are parked. Called before the first message of a partition. */
   refreshParked(): Promise<void>;

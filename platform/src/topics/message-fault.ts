@@ -4,7 +4,7 @@ import { causesOf, isCodedError } from '../errors.ts';
 const refusedValue = /^2[23][0-9A-Z]{3}$/;
 
 /**
- * Whether a failure is the message's fault, so that a retry can't help. The error is then a CodedError that is not
+ * Whether a failure is the message's fault, so that a retry can't help. Such a failure is a CodedError that is not
  * retryable, or a database error for an invalid value or a violated constraint.
  *
  * Any other failure counts as a fault of the environment. Examples are a database that is down, a missing permission,

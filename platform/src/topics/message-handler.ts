@@ -39,7 +39,7 @@ export interface MessageHandler {
    * Processes a message until it is finished: handled, parked, or in the dead-letter topic.
    *
    * @param isOver aborts when the partition is revoked
-   * @returns false when the consumer stopped or `isOver` aborted first
+   * @returns false if the consumer stopped, or `isOver` aborted, before the message was finished
    */
   handle(raw: RawMessage, finishedThrough: () => number, isOver?: AbortSignal): Promise<boolean>;
   /** Handles a parked message once, and rethrows the handler's error. */
@@ -49,8 +49,8 @@ export interface MessageHandler {
 }
 
 /**
- * Creates the handler for a group's messages, which both adapters use. It retries or parks messages that fail, or sends
- * them to the dead-letter topic.
+ * Creates the message handler of a consumer. Both adapters use it. The message handler retries or parks messages that
+ * fail, or sends them to the dead-letter topic.
  */
 export function createMessageHandler<Value>(options: MessageHandlerOptions<Value>): MessageHandler {
   const { topic, group, handler, log, signal, semaphore, limits, parking } = options;
@@ -106,8 +106,8 @@ export function createMessageHandler<Value>(options: MessageHandlerOptions<Value
       .catch((error: unknown) => log.debug({ error, ...fields }, 'the stop of a consumer could not be stored'));
 
   /**
-   * Returns the number of dead letters in a row that this consumer assumes at its start: usually 0. If the group had
-   * stopped at the limit, it is one below that limit, so that the consumer stops again after one more dead letter.
+   * Returns the number of dead letters in a row with which this consumer starts to count, usually 0. If the group
+   * stopped at the limit, the number is one below that limit. The consumer then stops again after one more dead letter.
    */
   const buriedBefore = () => {
     if (!parking?.stop.hasStopped) return 0;

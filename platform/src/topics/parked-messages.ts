@@ -87,9 +87,9 @@ export async function parkMessage(query: Queryable, entry: Entry): Promise<void>
 }
 
 /**
- * Claims due messages for the duration of a lease, only the first message of each key. If the claiming process crashes,
- * the messages are due again after the lease. Two concurrent claims never get the same message: the second claim waits
- * for the row lock, and then checks `retry_at` again.
+ * Claims due messages for the duration of a lease. Of each key, only the first message is claimed. If the claiming
+ * process crashes, the messages are due again after the lease. Two concurrent claims never get the same message: the
+ * second claim waits for the row lock, and then checks `retry_at` again.
  */
 export async function claimDue(
   query: Queryable,
@@ -170,7 +170,7 @@ export async function readParked(
     .limit(which.limit);
 }
 
-/** The groups that have consumed with this database. */
+/** Reads the consumer groups that park their messages in this database. */
 export async function readConsumerGroups(query: Queryable): Promise<GroupOfTopic[]> {
   return query.select().from(consumerGroup);
 }
@@ -189,7 +189,7 @@ export async function readGroupStop(query: Queryable, { topic, group }: GroupOfT
   return row ?? { hasStopped: false, stoppedAfter: null };
 }
 
-/** Makes parked messages due now. Returns the ids of the messages that exist. */
+/** Makes parked messages due now. Returns the ids of these messages, without ids that do not exist. */
 export async function retryAtOnce(query: Queryable, ids: readonly number[] | 'all'): Promise<number[]> {
   if (ids.length === 0) return [];
   const rows = await query

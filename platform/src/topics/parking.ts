@@ -21,7 +21,7 @@ export interface Parking extends GroupOfTopic {
    * topic.
    */
   readonly stop: GroupStop;
-  /** Stores for later consumers of the group whether this consumer has stopped. */
+  /** Stores whether this consumer has stopped. Later consumers of the group read this as `stop`. */
   noteStop(stop: GroupStop): Promise<void>;
   /**
    * Parks a message with the error. Resolves with false if the group already has `maxParked` parked messages. Messages
@@ -34,8 +34,8 @@ export interface Parking extends GroupOfTopic {
    */
   parkIfKeyParked(raw: RawMessage): Promise<boolean>;
   /**
-   * Returns `position`, or the position before the partition's oldest parked message if that is lower. A parked message
-   * 10,000 or more positions before `position` is ignored.
+   * Returns the lower of two positions: `position`, and the position before the partition's oldest parked message. A
+   * parked message 10,000 or more positions before `position` is ignored.
    */
   hold(partition: number, position: number): number;
   /** Reads which messages are parked. Called before the first message of a partition, and periodically. */
@@ -43,8 +43,9 @@ export interface Parking extends GroupOfTopic {
 }
 
 /**
- * A parked message keeps the finished position of its partition back by at most this much. Resuming subscriptions read
- * the topic from the finished position, and must not read the whole topic because of one parked message.
+ * Number of positions by which a parked message can delay the finished position of its partition. Resuming
+ * subscriptions read the topic from the finished position, and must not read the whole topic because of one parked
+ * message.
  */
 const heldForPositions = 10_000;
 
@@ -52,9 +53,9 @@ const heldForPositions = 10_000;
  * Parking keeps the order of a key. While a message of the key is parked, later messages of the key are also parked,
  * and retried in order.
  *
- * `parkIfKeyParked` needs no query while `count` is 0, because then no earlier message of the key is parked. All
- * messages of a key are in one partition, and parked messages are counted before the partition's first message is
- * handled.
+ * While `count` is 0, `parkIfKeyParked` needs no query. All messages of a key are in one partition, and `refresh`
+ * counts the parked messages before the partition's first message is handled. So if `count` is 0, no earlier message of
+ * the key is parked.
  */
 export function createParking({
   database,

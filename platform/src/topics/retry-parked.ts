@@ -12,7 +12,7 @@ export interface RetryParkedOptions {
   handle(raw: DueMessage['raw']): Promise<void>;
   /** Sends a message to the dead-letter topic, if the failure is the message's fault or has lasted too long. */
   bury(raw: DueMessage['raw'], error: unknown): Promise<void>;
-  /** A parked message is retried for at most this long, in milliseconds. */
+  /** Time limit for the retries of a parked message, in milliseconds. */
   keepParkedMs: number;
   /** Aborts when the consumer stops. */
   signal: AbortSignal;
@@ -40,7 +40,7 @@ export async function retryParked({
   // Repeated lines are grouped, because after a faulty deployment thousands of messages fail, each once a minute.
   const lines = createRepeatedLines(log);
 
-  /** Retries a message. Resolves with true when it is finished, so that the next message of its key is due. */
+  /** Retries a message. Resolves with true if the message is now finished. The next message of its key is then due. */
   const retry = async ({ id, attempts, parkedForMs, raw }: DueMessage): Promise<boolean> => {
     const fields = { topic, group, partition: raw.partition, position: raw.position, parked: id };
     try {

@@ -48,7 +48,7 @@ class GroupDispatcher<Value> implements AsyncDisposable {
   #storedThrough: number;
   /** The position that `onFinishedThrough` received last. */
   #reportedThrough: number;
-  /** Whether there may be new messages, or a position to store. */
+  /** True if there may be new messages, or a position to store. */
   #isNotified = true;
   #wake: () => void = () => {};
   #running: Promise<unknown> = Promise.resolve();

@@ -18,7 +18,7 @@ export interface MessageLog {
   ): Promise<void>;
 }
 
-/** A log has only this partition. */
+/** Number of the only partition of an embedded topic. */
 export const partition = 0;
 
 /** Converts a row to the form that both adapters use. */

@@ -26,8 +26,8 @@ export async function startTail<Value>(
   const end = (await newest(0)) ?? 0;
   const oldestKept = await messages.read(topic.name, 0, 1);
   const beforeOldest = (oldestKept[0]?.id ?? 1) - 1;
-  // Positions count the messages of all topics, so this topic's first message may have any position. Retention has
-  // deleted messages only if the oldest message of all topics is not at position 1.
+  // All topics share one sequence of positions, so the position of this topic's oldest message does not show whether
+  // older messages existed. Retention has deleted messages if the oldest message of all topics is not at position 1.
   const lost = await database.query
     .select({ id: topicMessage.id })
     .from(topicMessage)
