@@ -30,7 +30,9 @@ export interface Database extends AsyncDisposable {
   transaction<T>(work: (tx: Transaction) => Promise<T>): Promise<T>;
   /** Calls `onNotify` with the payload of each NOTIFY on `channel`, after its transaction has committed. */
   listen(channel: string, onNotify: (payload: string) => void): Promise<AsyncDisposable>;
-  /** The database's clock in milliseconds since the epoch. All processes use it for times that they compare. */
+  /**
+   * The database's clock in milliseconds since the epoch. Times that several processes compare come from this clock.
+   */
   now(): number;
   /** Applies a service's migrations to its schema; several processes may call it concurrently. */
   migrate(migrations: Migrations): Promise<void>;
@@ -38,7 +40,7 @@ export interface Database extends AsyncDisposable {
   ping(): Promise<'ok' | 'degraded'>;
 }
 
-/** A dedicated connection, for state that lives as long as a connection. */
+/** A dedicated connection. It is needed for state that ends with its connection, such as an advisory lock. */
 export interface DatabaseSession extends AsyncDisposable {
   /** Aborts when the connection is lost. */
   readonly signal: AbortSignal;

@@ -10,7 +10,7 @@ import type { Log } from '../process/log.ts';
 export interface Retention {
   /** Describes the rows in log lines, such as `unused endpoints`. */
   name: string;
-  /** Rows older than this many milliseconds are deleted; Infinity keeps all. */
+  /** Age in milliseconds after which rows are deleted. With Infinity, no row is deleted. */
   keepMs: number;
   /** Deletes at most `limit` rows older than `before`, in one short statement. Returns the number of deleted rows. */
   deleteSome(query: Queryable, options: { before: Date; limit: number }): Promise<number>;
@@ -49,7 +49,7 @@ export function startHousekeeping({
       const now = database.now();
       const counts = new Map<string, number>();
       const failed = new Map<string, unknown>();
-      /** Deletes one batch. Resolves with whether more rows may be left; after a failure with false. */
+      /** Deletes one batch. Resolves with true if more rows may be left, and with false after a failure. */
       const deleteBatch = async ({ name, keepMs, deleteSome }: Retention): Promise<boolean> => {
         if (signal.aborted) return false;
         try {

@@ -4,8 +4,8 @@ import type { Migrations, Queryable } from '../database.ts';
 
 /**
  * Time limit for a migration to get a table lock. While the migration waits, later readers and writers of the table
- * wait behind it. The limit is longer than `deadlock_timeout` (1 s). After that time, PostgreSQL cancels an autovacuum
- * that blocks the migration.
+ * wait behind it. After `deadlock_timeout` (1 s), PostgreSQL cancels an autovacuum that blocks the migration. The limit
+ * is therefore longer than 1 s.
  */
 const lockWithinMs = 3_000;
 

@@ -2,8 +2,8 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 import { CodedError } from '../errors.ts';
 
 /**
- * Detects whether code runs inside a transaction of one database. Work that was started inside a transaction, and
- * continues after its end, may use the database.
+ * Creates a guard for one database. The guard detects code that runs inside a transaction. Work that a transaction
+ * started may use the database after the transaction has ended.
  */
 export function createNestedUseGuard() {
   const scopes = new AsyncLocalStorage<{ open: boolean }>();

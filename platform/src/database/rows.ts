@@ -1,16 +1,16 @@
 import { getTableColumns, type SQL, sql } from 'drizzle-orm';
 import { type AnyPgColumn, PgJsonb, type PgTable } from 'drizzle-orm/pg-core';
 
-/** Quotes an SQL name. The result is a string, because drizzle spends time on each `sql` part of a statement. */
+/** Quotes an SQL name. It returns a string and no `sql` object, because drizzle takes time for each `sql` object. */
 const quote = (name: string) => `"${name.replaceAll('"', '""')}"`;
 
 /**
  * Builds a SELECT over one JSON parameter, for `insert(table).select(...)`. The statement's text is the same for any
- * number of rows. With `values`, 100 rows of ten columns have 1,000 parameters, and processing the parameters takes
- * longer than storing the rows.
+ * number of rows. drizzle's `values` would make one parameter of each value: 1,000 for 100 rows of ten columns.
+ * Processing these parameters takes longer than storing the rows.
  *
- * @param computed SQL for computed columns, by column. It can refer to the input row as `input`. A column that is
- *   neither in the input nor computed gets its default
+ * @param computed the SQL of each computed column, by the column's name. The SQL can refer to the input row as `input`.
+ *   A column that is neither in the input nor computed gets its default
  */
 export function rowsOf<Table extends PgTable>(
   table: Table,
@@ -36,8 +36,8 @@ export function rowsOf<Table extends PgTable>(
 }
 
 /**
- * Builds FROM and WHERE for an update of the rows with these ids; SQL refers to the input row as `input`. The condition
- * repeats the ids: with the recordset alone, PostgreSQL's planner assumes 100 rows, and scans the table.
+ * Builds FROM and WHERE for an update of the rows with these ids. In the SQL of the update, `input` is the input row.
+ * The condition repeats the ids: with the recordset alone, PostgreSQL's planner assumes 100 rows, and scans the table.
  *
  * @param id the table's id column; the input rows have a column of the same name
  * @param types SQL types of the input rows' columns, by name

@@ -93,16 +93,22 @@ export const parkedMessage = platformSchema.table(
     position: bigint({ mode: 'number' }).notNull(),
     /** When the message was published, in milliseconds since the epoch, from the broker. */
     publishedAt: bigint('published_at', { mode: 'number' }).notNull(),
-    /** Key, value and headers as JSON, because they may contain characters that PostgreSQL rejects. */
+    /** Key, value and headers as JSON text. JSON escapes characters that PostgreSQL rejects, such as NUL. */
     message: text().notNull(),
     errorCode: text('error_code').notNull(),
     errorMessage: text('error_message').notNull(),
     /** Number of retries since the message was parked. */
     attempts: integer().notNull().default(0),
-    /** True if an operator replayed the message from the dead-letter topic, after the group had passed it. */
+    /**
+     * True if an operator replayed the message from the dead-letter topic. The group's position is already after such a
+     * message.
+     */
     isReplay: boolean('is_replay').notNull().default(false),
     parkedAt: instant('parked_at').notNull().defaultNow(),
-    /** Time of the next retry. While a process retries the message, the end of that process's lease on it. */
+    /**
+     * Time of the next retry. While a process retries the message, this is the time when the process's claim on the
+     * message expires.
+     */
     retryAt: instant('retry_at').notNull().defaultNow(),
   },
   (table) => [

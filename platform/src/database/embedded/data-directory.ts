@@ -92,8 +92,8 @@ async function takeLock(lock: string, folder: string): Promise<void> {
 }
 
 /**
- * Reads the state of a lock file's owner. `empty` means that the owner has created the file but not yet written to it,
- * or crashed before it could.
+ * Parses the text of a lock file, and reads the state of the process that owns the file. `empty` means that the owner
+ * has created the file but not yet written to it, or crashed before it could.
  */
 async function readLockState(text: string): Promise<OwnerState | 'empty'> {
   const [pid = '', started = ''] = text.trim().split(' ');
@@ -119,8 +119,8 @@ function unwritable(folder: string, cause: unknown): CodedError {
 }
 
 /**
- * Deletes a stale lock file. The file is first renamed and read again. If another process has meanwhile replaced it
- * with its own lock file, that file gets its name back.
+ * Deletes a stale lock file. The file is first renamed and read again. If the renamed file is the new lock file of
+ * another process, it is renamed back.
  */
 async function removeStale(lock: string, stale: string): Promise<void> {
   const aside = `${lock}.${process.pid}`;

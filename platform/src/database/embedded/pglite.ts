@@ -15,13 +15,11 @@ export const parsers = { [types.INT8]: (text: string) => Number(text) };
 export interface PgliteOptions {
   /** Folder of the data. Default: none, the data is in memory. */
   dataDir?: string;
-  /**
-   * The data folder, if the caller has already locked it. The caller unlocks the folder after disposing the database.
-   */
+  /** A data folder that the caller has already locked. The caller unlocks the folder after disposing the database. */
   directory?: Pick<DataDirectory, 'databasePath'>;
   /** A dump to start from (`PGlite.dumpDataDir`), for tests. */
   template?: Blob;
-  /** An open instance, for tests, in place of the options above. It is closed with the database. */
+  /** An open instance to use, for tests. It is closed with the database. */
   instance?: PGlite;
   /** The clock of `now`. Default: the machine's clock, which PGlite also uses. */
   clock?: Clock;
@@ -62,7 +60,8 @@ export async function openPglite({
     },
     transaction: (work) => {
       guard.check();
-      // `guard.run` is called inside the callback: only then has the transaction begun, and nested use would deadlock.
+      // When the callback runs, the transaction has begun. From then on, other use of the database would deadlock, so
+      // `guard.run` is called inside the callback.
       return (drizzle({ client: pglite }) as unknown as Queryable)
         .transaction((tx) => guard.run(() => work(tx as Queryable)))
         .catch(rethrowOutage);

@@ -3,9 +3,14 @@ import { isCodedError } from '../../errors.ts';
 import { outage, sqlStateOf, toOutage } from '../outage.ts';
 
 export interface ConnectionLimits {
-  /** The database cancels a statement that takes longer than this, in milliseconds. Default: no limit. */
+  /**
+   * Time limit of a statement, in milliseconds. The database cancels a statement that takes longer. Default: no limit.
+   */
   statementTimeoutMs?: number;
-  /** A statement without a response for this long fails and its connection is closed, in milliseconds. */
+  /**
+   * Time limit for the response to a statement, in milliseconds. After it, the statement fails and its connection is
+   * closed.
+   */
   queryTimeoutMs: number;
   /** When this signal aborts, all connections are closed, and no more are opened. */
   abandoned?: AbortSignal | undefined;
@@ -70,8 +75,8 @@ export function isAnswerLost(error: unknown): boolean {
 }
 
 /**
- * Whether a migration has changed the result type of a prepared statement, which then fails until the connection is
- * closed.
+ * Whether a prepared statement failed because a migration has changed its result type. The statement then fails until
+ * the connection is closed.
  */
 function isPlanOutdated(error: unknown): boolean {
   return sqlStateOf(error) === '0A000' && /cached plan/.test((error as Error).message);
@@ -141,8 +146,8 @@ export class OutageClient extends pg.Client {
   override connect = ((...args: unknown[]) =>
     mapErrors(
       (given) => {
-        // A signal that has already aborted calls no listener. The connection is therefore closed here, while it is
-        // being opened.
+        // If the signal aborted before the listener was added, the listener is never called. The new connection is
+        // therefore closed here.
         if (this.#abandoned?.aborted) setImmediate(() => this.destroy());
         return (super.connect as (...given: unknown[]) => unknown)(...given);
       },
@@ -200,8 +205,7 @@ export class OutagePool extends pg.Pool {
       () => {},
     )) as pg.Pool['connect'];
 
-  // When a connection breaks, pg-pool itself rejects the query with the original error, which is therefore converted
-  // here.
+  // When a connection breaks, pg-pool itself rejects the query with the original error. That error is converted here.
   override query = ((...args: unknown[]) =>
     mapErrors(
       (given) => (super.query as (...given: unknown[]) => unknown)(...given),

@@ -3,17 +3,20 @@ import type { OutagePool } from './client.ts';
 
 const measureEveryMs = 60_000;
 /**
- * Limit for the query that reads the database's clock. A slower query is too inaccurate, because the database may have
- * read its clock at any time during the query.
+ * Limit for the duration of the query that reads the database's clock. A slower query is too inaccurate, because the
+ * database may have read its clock at any time during the query.
  */
 const goodWithinMs = 1_000;
-/** If the machine's clock moved this far from the monotonic clock, the clock was set, or the machine slept. */
+/**
+ * Limit for how far the machine's clock and the monotonic clock may diverge. Beyond it, the machine's clock was set, or
+ * the machine slept.
+ */
 const movedMs = 1_000;
 
 /**
- * Creates the database's clock: this process's monotonic clock plus a measured offset. Setting the machine's clock
- * therefore has no effect. The monotonic clock may stop while the machine sleeps. When the machine's clock and the
- * monotonic clock diverge, the offset is measured again.
+ * Creates the database's clock: this process's monotonic clock plus a measured offset. If somebody sets the machine's
+ * clock, the database's clock does not change. If the machine sleeps, the monotonic clock may stop, and the offset is
+ * then wrong. The offset is therefore measured again when the machine's clock and the monotonic clock diverge.
  */
 export function createDatabaseClock(pool: OutagePool, log: Log) {
   let offsetMs: number | undefined;

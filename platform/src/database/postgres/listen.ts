@@ -18,7 +18,9 @@ function closeWhenSilent(client: OutageClient): void {
   client.once('end', () => clearInterval(timer));
 }
 
-/** Listens on a dedicated connection, which is reopened when it is lost. Notifications in the meantime are missed. */
+/**
+ * Listens on a dedicated connection, which is reopened when it is lost. Notifications are missed until it is reopened.
+ */
 export async function listenOn({
   connection,
   channel,

@@ -52,7 +52,7 @@ it('engines: close at once and without an error while each BEGIN is cut', async 
   const before = begins;
   stopping.abort();
   await releases.disposeAsync();
-  // Work whose connection was cut is retried at most once per second.
+  // Work whose connection was cut is retried at most once per second, so only few transactions begin during the stop.
   expect(begins - before).toBeLessThan(20);
 });
 
@@ -80,7 +80,10 @@ it('engines: wait for a read-only database, and log it once', async () => {
   await using _engines = await opening;
   expect(log.text).toContain('the database is writable again');
 
-  /** Resolves with false after the service has checked the database twice. Each check opens a connection. */
+  /**
+   * Resolves once the service has checked the database twice. The result false means that the service has not started
+   * yet. Each check opens a connection.
+   */
   async function connectedTwice(): Promise<false> {
     const read = async () => {
       const { rows } = await admin.query.execute<{ count: number }>(

@@ -215,8 +215,8 @@ describe('a silent PostgreSQL with open connections', () => {
     );
     const { taken } = set.proxy;
     stopping.abort();
-    // A stopping process checks on new connections whether the database answers. A third connection means that the
-    // database has answered twice.
+    // A stopping process checks on new connections whether the database answers. It opens a third connection only after
+    // two answers.
     await set.proxy.untilTaken(taken + 3);
     await blocker.query('select pg_advisory_unlock(1)');
     await expect(Promise.all(slow)).resolves.toHaveLength(poolSize);

@@ -74,7 +74,8 @@ describe('the database port on PostgreSQL', () => {
   });
 
   it('does not block others while a migration waits for a long transaction', async () => {
-    // Regression: during a backup all readers and writers of the table waited until the backup ended.
+    // Regression: a migration waited for a backup to end, and all readers and writers of the table waited behind the
+    // migration.
     await using database = await openRealDatabase();
     const log = createMemoryLog();
     await using migrating = await openPostgres({ url: database.url, log });

@@ -19,11 +19,11 @@ export interface PostgresOptions {
   log: Log;
   /** Limit of connections. Default: 10. */
   poolSize?: number;
-  /** A statement that takes longer is cancelled. Default: 10 s. */
+  /** Time limit of a statement. The database cancels a statement that takes longer. Default: 10 s. */
   statementTimeoutMs?: number;
   /**
-   * A statement without a response for this long fails, and its connection is closed. Default: 2 s more than
-   * `statementTimeoutMs`.
+   * Time limit for the response to a statement. After it, the statement fails, and its connection is closed. Default: 2
+   * s more than `statementTimeoutMs`.
    */
   queryTimeoutMs?: number;
   /**
@@ -36,13 +36,13 @@ export interface PostgresOptions {
 export interface PostgresDatabase extends Database {
   openSession(): Promise<DatabaseSession>;
   /**
-   * Aborts when the process stops and the database does not answer: its connections are then closed
-   * (`abandonWhenSilent`).
+   * Aborts when the process stops and the database does not answer (`abandonWhenSilent`). All connections to the
+   * database are then closed.
    */
   readonly abandoned: AbortSignal;
 }
 
-/** The client waits this much longer for a response than the database's statement time-out, in milliseconds. */
+/** Time that the client waits for a response after the database's statement time-out, in milliseconds. */
 export const answerLateMs = 2_000;
 /**
  * Time-out of migrations. It is longer than the time-out of other statements, because a migration may wait for another

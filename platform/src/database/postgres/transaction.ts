@@ -51,7 +51,7 @@ async function commit(client: OutageClient): Promise<void> {
   if (command === 'ROLLBACK') throw new Error('a statement of the transaction failed, so that it was rolled back');
 }
 
-/** Rolls back. Resolves with whether the connection is known to be outside a transaction. */
+/** Rolls back. Resolves with true if the connection is certainly outside a transaction. */
 async function rollBack(client: OutageClient): Promise<boolean> {
   if (client.isBroken) return false;
   try {

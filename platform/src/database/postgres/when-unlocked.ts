@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { causesOf } from '../../errors.ts';
 import { sqlStateOf } from '../outage.ts';
 
-/** Pause before a retry. Transactions that waited behind our lock request can run in the meantime. */
+/** Pause before a retry. During the pause, transactions that waited behind our lock request can run. */
 const againAfterMs = 3_000;
 /** SQLSTATE codes of a lock time-out and of a deadlock. */
 const locked = new Set(['55P03', '40P01']);
