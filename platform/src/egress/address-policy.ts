@@ -1,6 +1,6 @@
 import ipaddr from 'ipaddr.js';
 
-/** For URLs that clients supply: which addresses may be called although they are not public. */
+/** Decides which addresses may be called although they are not public. It applies to URLs that clients supply. */
 export interface AddressPolicy {
   allowLoopback: boolean;
   /** Ranges of private addresses that may be called, in CIDR notation such as `10.1.0.0/16`. */

@@ -4,8 +4,8 @@ import { type UrlPolicy, urlRefusal } from './url-policy.ts';
 const maxLength = 2_048;
 
 /**
- * Normalises the URL of a callback. The IP addresses of its host name are not checked here, but each time the URL is
- * called.
+ * Normalises the URL of a callback. The IP addresses of the URL's host are not checked here. They are checked at each
+ * call of the URL.
  *
  * @param argument the argument's path, such as `input.callbackUrl`
  * @throws CodedError CALLBACK_URL_REFUSED

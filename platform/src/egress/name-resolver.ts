@@ -110,8 +110,7 @@ export function createNameResolver({ timeoutMs = 5_000, servers }: NameResolverO
 }
 
 /**
- * Creates a resolver that has tried each server twice before `timeoutMs`. c-ares doubles the time-out for the second
- * try.
+ * Creates a resolver. Within `timeoutMs`, it tries each server twice. c-ares doubles the time-out for the second try.
  */
 function createResolver(timeoutMs: number, servers: readonly string[] | undefined): Resolver {
   const tries = 2;

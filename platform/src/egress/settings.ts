@@ -22,7 +22,7 @@ export const callbackUrlSettings = {
 
 type CallbackUrlConfig = Readonly<z.output<z.ZodObject<typeof callbackUrlSettings>>> & { readonly NODE_ENV: string };
 
-/** Reads from the settings which URLs callbacks may have. */
+/** Returns the policy for the URLs of callbacks, from the settings. */
 export function callbackUrlPolicy(config: CallbackUrlConfig): UrlPolicy {
   return {
     allowLoopback: config.CALLBACK_ALLOW_LOOPBACK ?? config.NODE_ENV !== 'production',

@@ -8,8 +8,8 @@ export interface TunnelConnector extends AsyncDisposable {
   /**
    * The connector for undici. It fails with CodedError
    *
-   * - PROXY_UNAVAILABLE, with a sentence for the log, if the proxy can't be reached, refuses our credentials, or
-   *   answers nothing during the call. In the last case, a test request to the proxy itself was not answered either
+   * - PROXY_UNAVAILABLE, with a sentence for the log, if the proxy can't be reached or refuses our credentials. Also if
+   *   the proxy has answered neither the tunnel request nor a test request to the proxy itself
    * - ADDRESS_REFUSED if the proxy has refused the tunnel with 403, TUNNEL_REFUSED if it has refused the tunnel in
    *   another way
    * - RESPONSE_EARLY if the server has sent data before the request
@@ -20,7 +20,7 @@ export interface TunnelConnector extends AsyncDisposable {
 /**
  * Time limits of the phases of a connection, as fractions of `timeoutMs`:
  * - `reachPart`: connecting to the proxy
- * - `tunnelPart`: the tunnel request, with connecting to the proxy
+ * - `tunnelPart`: connecting to the proxy, and the tunnel request
  * - `probePart`: the test request to the proxy itself, after a failed tunnel request
  * - `secureTunnelPart`: TLS with the server, through the tunnel
  *
@@ -49,8 +49,7 @@ export function createTunnelConnector({
   timeoutMs: number;
 }): TunnelConnector {
   const { origin, hostname, username, password } = new URL(proxyUrl);
-  // Without `servername`, undici would expect a certificate of the target server, because it reads the name from the
-  // header `host`.
+  // The name for TLS with the proxy. Without it, undici would use the header `host`, which names the target server.
   const servername = literalOf(hostname) === null ? hostname : '';
   const credentials = `${decodeURIComponent(username)}:${decodeURIComponent(password)}`;
   const headers = username && { 'proxy-authorization': `Basic ${Buffer.from(credentials).toString('base64')}` };
@@ -58,7 +57,7 @@ export function createTunnelConnector({
   const secure = buildConnector({ timeout: timeoutMs * secureTunnelPart, allowH2: false });
   const proxy = new Pool(origin, {
     maxHeaderSize,
-    // While HTTP/2 is allowed, undici's requests wait for the first TLS handshake with the proxy.
+    // With HTTP/2, all requests would wait for the first TLS handshake with the proxy.
     allowH2: false,
     connect: (options, callback) =>
       reach({ ...options, servername }, (error, socket) =>
@@ -103,8 +102,8 @@ export function createTunnelConnector({
       return answer;
     } catch (error) {
       if (isCodedError(error)) throw error;
-      // Some proxies close the connection, or do not answer, if they can't reach the server. The test request shows
-      // whether the proxy itself is down.
+      // Some proxies close the connection, or do not answer, if they can't reach the server. A test request to the
+      // proxy (`canAnswer`) shows whether the proxy itself is down.
       if (answeredAt < startedAt && !(await canAnswer())) throw unavailable('The proxy does not answer.', error);
       throw signal.aborted ? error : refused(error);
     }

@@ -1,7 +1,7 @@
 import { type AddressPolicy, addressRefusal, isLoopbackAddress } from './address-policy.ts';
 import { isIn, literalOf, nameOf } from './host.ts';
 
-/** For URLs that clients supply: which of them may be called. */
+/** Decides which of the URLs that clients supply may be called. */
 export interface UrlPolicy extends AddressPolicy {
   ports: readonly PortRange[];
   httpsOnly: boolean;

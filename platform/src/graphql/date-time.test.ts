@@ -22,7 +22,8 @@ it.each([
   '2026-02-31T25:00:00Z',
   1_769_860_800_000,
   null,
-  // Regression: PostgreSQL has no year 0, and can't read years of five digits in JavaScript's format.
+  // Regression: these dates were accepted. PostgreSQL has no year 0, and can't read JavaScript's format of years with
+  // five digits.
   '0000-12-31T23:59:59Z',
   '0001-01-01T00:00:00+00:01',
   '9999-12-31T23:59:59-00:01',

@@ -76,7 +76,8 @@ function* tokenKinds(text: string): Generator<string> {
 }
 
 /**
- * Finds the first use of a variable. Returns the names on the path to it: first the argument, then the input fields.
+ * Finds the first use of a variable. Returns the names on the path to the variable: first the argument, then the input
+ * fields.
  */
 function argumentOf(document: DocumentNode, variable: string): string[] | null {
   let found: string[] | null = null;

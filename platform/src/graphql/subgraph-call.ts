@@ -11,7 +11,7 @@ export interface SubgraphCaller {
   ip: string;
 }
 
-/** A request with the content that HTTP would carry. */
+/** The content of a GraphQL request over HTTP. */
 export interface SubgraphCallRequest {
   /** By lower-case name. */
   headers: Readonly<Record<string, string>>;
@@ -19,7 +19,7 @@ export interface SubgraphCallRequest {
   body: string;
 }
 
-/** A reply with the content that HTTP would carry. */
+/** The content of a GraphQL response over HTTP. */
 export interface SubgraphCallReply {
   status: number;
   /** By lower-case name. */

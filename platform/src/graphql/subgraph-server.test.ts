@@ -65,7 +65,8 @@ it.each([
   expect(JSON.stringify(answer)).not.toContain('10.0.0.1');
 });
 
-// Regression: an overloaded subgraph worked for clients that had left, until the clients that still waited also left.
+// Regression: an overloaded subgraph worked for clients that had disconnected. Other clients waited so long that they
+// also disconnected.
 it('subgraph server: does not execute the operation of a client that has left', async () => {
   let isFirst = true;
   await using server = await serve(async (signal) => {

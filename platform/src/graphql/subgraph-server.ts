@@ -22,8 +22,8 @@ export interface SubgraphServerOptions<Context extends BaseContext> {
   /** Name of the port's setting. Default: `PORT`. */
   portSetting?: string | undefined;
   /**
-   * Creates a request's context. A CodedError that it throws becomes the operation's error. The signal aborts when the
-   * caller disconnects.
+   * Creates a request's context. A CodedError that the function throws becomes the operation's error. The signal aborts
+   * when the caller disconnects.
    */
   context(request: SubgraphCaller, signal: AbortSignal): Promise<Context>;
   /** The engines (database, broker, key-value store) that `/health/ready` checks. */

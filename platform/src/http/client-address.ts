@@ -53,8 +53,8 @@ export function createClientAddresses(proxies: readonly string[]): ClientAddress
       const own = request.socket.remoteAddress;
       if (own === undefined) return unknownAddress;
       if (proxies.length === 0) return normalizeAddress(own);
-      // The list starts with the nearest address. If a trusted proxy passed on an invalid entry, the proxy's address
-      // counts.
+      // The list goes from the address of the connection towards the client. The last valid address counts. If a
+      // trusted proxy passed on an invalid entry, the last valid address is that of the proxy.
       const addresses = all(request as IncomingMessage, trusts);
       return normalizeAddress(addresses.findLast((address) => isIP(address) !== 0) ?? own);
     },
@@ -62,12 +62,12 @@ export function createClientAddresses(proxies: readonly string[]): ClientAddress
   };
 }
 
-/** The result if the connection was closed before its address was read. */
+/** Returned as the client's address if the connection was closed before its address was read. */
 const unknownAddress = 'unknown';
 
 function normalizeAddress(address: string): string {
   if (isIPv4(address)) return address;
-  // The zone of an IPv6 address, such as `eth0` in `fe80::1%eth0`, has a meaning on one host only.
+  // Removes the zone of an IPv6 address, such as `eth0` in `fe80::1%eth0`. A zone has a meaning on one host only.
   const [bare = address] = address.split('%');
   return isIPv4(bare) ? bare : ipaddr.process(bare).toString();
 }

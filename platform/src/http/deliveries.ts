@@ -8,7 +8,8 @@ export interface Deliveries extends Disposable {
 }
 
 /**
- * Number of checks for slow clients per time-out. A timer per response would cost more than delivering most responses.
+ * How often slow clients are searched for within one time-out. A timer per response would cost more than delivering
+ * most responses.
  */
 const looksPerTimeout = 20;
 

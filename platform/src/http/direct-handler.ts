@@ -90,7 +90,7 @@ class Exchange implements DirectExchange {
     const length = String(Buffer.byteLength(body));
     const own = [requestIdHeader, requestId, 'cache-control', 'no-store'];
     response.writeHead(status, [...own, ...headers, 'content-length', length]);
-    // `end` sends head and body in one write, because the head has not been sent yet.
+    // `writeHead` does not send the head yet. `end` sends head and body in one write.
     response.end(body);
   }
 

@@ -1,11 +1,14 @@
 import type { IncomingMessage } from 'node:http';
 
-/** Used in place of a missing Host header, which HTTP/1.0 allows. No web page can have this origin (RFC 2606). */
+/**
+ * Used in place of a missing Host header, which HTTP/1.0 allows. No web page can have this host, because the domain
+ * `invalid` is reserved (RFC 2606).
+ */
 const noHost = 'host.invalid';
 
 /**
- * Creates the function that checks and completes the Host header, because frameworks build URLs from it and fail if it
- * is invalid. The latest valid value is remembered, because most requests have the same Host header.
+ * Creates the function that checks the Host header, and adds a missing one. Frameworks build URLs from the header, and
+ * fail if it is invalid. The latest valid value is remembered, because most requests have the same Host header.
  *
  * @see RFC 9112 section 3.2: requests with a repeated or invalid Host header get 400
  */

@@ -2,8 +2,8 @@ import type { RequestListener, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 
 /**
- * Limit of dropped requests per connection. If a client sends more, the connection is closed immediately, without the
- * pending response.
+ * Limit of pipelined requests that are dropped per connection. If a client sends more, the connection is closed
+ * immediately, even before the pending response is sent.
  */
 const maxDropped = 10;
 

@@ -3,7 +3,7 @@ import { within } from '../async/deadline.ts';
 
 /**
  * Checks an engine: a database, broker or key-value store. Rejects while the engine is down. Resolves with `degraded`
- * if it is read-only, else with any other value.
+ * if the engine is read-only. Any other result means that the engine works.
  */
 type Ping = () => Promise<unknown>;
 type EngineState = 'ok' | 'degraded' | 'away';

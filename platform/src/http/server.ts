@@ -32,7 +32,7 @@ export interface HttpServerOptions {
   direct?: DirectHandler;
 }
 
-/** A failure that only a restart of the process, or an operator, can end. */
+/** A failure that lasts until the process is restarted, or until an operator acts. */
 export interface LiveFailure {
   code: string;
   message: string;
@@ -45,7 +45,7 @@ export interface HttpLimits {
    * later request on the connection. Default: 10 s.
    */
   headMs: number;
-  /** Limit for receiving a request with its body. It counts from the same moment as `headMs`. Default: 30 s. */
+  /** Limit for receiving a request with its body. This limit and `headMs` count from the same moment. Default: 30 s. */
   requestMs: number;
   /**
    * Idle connections are closed after this time. It must be longer than a load balancer's keep-alive. Default: 72 s.
@@ -70,7 +70,10 @@ const defaultLimits: HttpLimits = {
   answerMs: 120_000,
   closeMs: 4_000,
 };
-/** Connections are closed after this many requests, so that load balancers redistribute them. */
+/**
+ * Limit of requests per connection. The connection is then closed, so that a load balancer can choose another process
+ * for the next one.
+ */
 const maxRequestsPerConnection = 10_000;
 
 /**
@@ -176,7 +179,7 @@ function addNotFound(app: FastifyInstance): void {
     const allowed = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'].filter(
       (method) => app.findRoute({ url: path, method: method as HTTPMethods }) !== null,
     );
-    // A route may respond with 404 by `reply.callNotFound()`. Then the path has a route for the request's method.
+    // If the path has a route for the request's method, that route itself has called `reply.callNotFound()`.
     if (allowed.length === 0 || allowed.includes(request.method))
       return sendProblem(reply, { status: 404, code: 'NOT_FOUND', title: 'There is nothing at this address.' });
     return sendProblem(reply.header('allow', allowed.join(', ')), {

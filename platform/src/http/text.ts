@@ -56,7 +56,10 @@ function enter(container: object): OpenPart {
   return { container: container as OpenPart['container'], keys: Object.keys(container), next: 0 };
 }
 
-/** Returns the path of the current keys. `withLast` is false if the last key itself is invalid text. */
+/**
+ * Returns the path of keys to the value that is being checked. Without `withLast`, the last key is left out, because
+ * that key itself is invalid text.
+ */
 function pathOf(open: readonly OpenPart[], withLast: boolean): ValuePath {
   const path = open.map(({ keys, next }) => keys[next - 1] ?? '');
   return withLast ? path : path.slice(0, -1);
