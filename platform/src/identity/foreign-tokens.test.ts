@@ -5,7 +5,10 @@ import { exportJWK, generateKeyPair, SignJWT } from 'jose';
 import { describe, expect, it } from 'vitest';
 import { createForeignTokenVerifier } from './foreign-tokens.ts';
 
-/** Starts an issuer with a key of this algorithm. The URL of its key set responds with `status`. */
+/**
+ * Starts an issuer with a key of this algorithm. The URL of the issuer's key set responds with `state.status`, which a
+ * test may change.
+ */
 async function startForeignIssuer(alg: string) {
   const { publicKey, privateKey } = await generateKeyPair(alg, { extractable: true });
   const keys = [{ ...(await exportJWK(publicKey)), kid: 'k1', alg }];

@@ -2,13 +2,14 @@ import { type CountryCode, isSupportedCountry, parsePhoneNumberFromString } from
 import { z } from 'zod';
 
 /**
- * The characters that people use in numbers. libphonenumber would also accept `tel:`, an extension, or a trailing `~`.
+ * The characters that people use in phone numbers. libphonenumber would also accept `tel:`, an extension, or a trailing
+ * `~`.
  */
 const written = /^\+?[\d(][\d ().-]*\d$/;
 
 /**
- * Converts a phone number to E.164, such as `+84901234567`. A number without a country code is read in `region`.
- * Returns null if the text is no valid number, or has other characters around the number, even spaces.
+ * Converts a phone number to E.164, such as `+84901234567`. A number without a country code counts as a number of
+ * `region`. Returns null if the text is no valid number, or has other characters around the number, even spaces.
  */
 export function toE164(text: string, region: string): string | null {
   if (text.length > 40 || !written.test(text)) return null;

@@ -93,7 +93,7 @@ export function createRemoteKeys({
     clearTimeout(timer);
     if (!stop.signal.aborted) timer = setTimeout(requestLoad, failure ? retryAfterMs : refreshEveryMs).unref();
   };
-  /** Resolves after a fetch that began after this call. Never rejects. */
+  /** Requests a fetch that begins after this call. Resolves when that fetch has ended. Never rejects. */
   const requestLoad = () => {
     queued ??= (async () => {
       await running;
@@ -137,7 +137,7 @@ export function createRemoteKeys({
   };
 }
 
-/** Revokes each key whose `kid` is in a message of the topic, for as long as the tail runs. */
+/** Reads a topic, and revokes each key whose `kid` is in a message. Disposing stops the reading. */
 export async function revokeKeysFrom<Value extends object>(
   { topics, topic, log }: { topics: Topics; topic: Topic<Value>; log: Log },
   keys: RemoteKeys,
@@ -150,7 +150,8 @@ export async function revokeKeysFrom<Value extends object>(
       keys.revoke(value.kid);
       log.info({ kid: value.kid }, 'a signing key was revoked');
     },
-    // The keys are fetched again, because the tail may have missed a revocation after the last fetch.
+    // A key may have been revoked after the last fetch, but before the tail started. The keys are therefore fetched
+    // again.
     onStart: keys.refresh,
   });
 }

@@ -17,7 +17,7 @@ export interface SigningKeyRotation {
   table: SigningKeyTable;
   /** Encrypts the private keys. */
   secrets: SecretBox;
-  /** A key is replaced this long after it began to sign, in milliseconds. */
+  /** Time for which a key signs before it is replaced, in milliseconds. */
   rotateAfterMs: number;
   /**
    * How long a replaced key stays published: the longest lifetime of a token or signature made with it, in

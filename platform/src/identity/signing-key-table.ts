@@ -24,7 +24,7 @@ export function signingKeyTable<Name extends string>(schema: PgSchema<Name>) {
   });
 }
 
-/** Describes the column with encrypted private keys of a signing-key table. */
+/** Describes the column of a signing-key table that contains the encrypted private keys. */
 export function sealedKeys(table: SigningKeyTable): SealedColumn {
   return { table, id: table.kid, column: table.privateJwk, purpose: purposeOf(table) };
 }

@@ -41,8 +41,8 @@ type Key = SigningKeyRow & { privateKey: KeyObject | null };
 /**
  * Opens the signing keys of a service, which are stored in its database. One process at a time rotates the keys. A new
  * key is published an hour before its first use. A replaced key stays published until its signatures have expired. A
- * key that can't be decrypted stays published, but is not used for signing. If such a key was altered, a new key
- * replaces it immediately.
+ * key that can't be decrypted stays published, but is not used for signing. If a key was altered in the database, a new
+ * key replaces it immediately.
  */
 export async function createSigningKeys({ clock, log, ...rotation }: SigningKeysOptions): Promise<SigningKeys> {
   const { database, table, secrets } = rotation;
@@ -66,7 +66,8 @@ export async function createSigningKeys({ clock, log, ...rotation }: SigningKeys
   };
   /**
    * Decrypts a row's key. If decryption fails, but this process has decrypted the same key before, the key stays in
-   * use. Another process may have encrypted the key again with a newer SECRETS_KEY.
+   * use. Decryption fails, for example, after another process has encrypted the key with a newer SECRETS_KEY, which
+   * this process does not have.
    */
   const openOrKeep = (row: SigningKeyRow): Key => {
     const { privateKey, error } = openPrivateKey(row, { secrets, purpose });
@@ -94,7 +95,7 @@ export async function createSigningKeys({ clock, log, ...rotation }: SigningKeys
   return {
     current() {
       const signing = signingAt(database.now()).find((key) => key.publishedUntil === null);
-      // There is no key if the last one was revoked while the database is unavailable.
+      // There is no key if the last key was revoked while the database was down, because no new key could be stored.
       if (!signing)
         throw new CodedError('SERVICE_UNAVAILABLE', 'No key signs at the moment; try again.', { retryable: true });
       return signing;

@@ -14,7 +14,7 @@ export interface Identity {
   kid: string;
   /** Expiry of the token, in milliseconds since the epoch. */
   expiresAtMs: number;
-  /** All claims by name. Subscriptions filter messages by a claim (`@topic`). */
+  /** All claims by name. The directive `@topic` of a subscription can filter messages by a claim. */
   claims: Readonly<JWTPayload>;
 }
 
@@ -39,12 +39,15 @@ export interface TokenVerifierOptions {
 
 export type TokenVerifier = (authorization: string) => Promise<Identity>;
 
-/** Limits of the remembered tokens, in number and in characters. A token has about 400 characters. */
+/**
+ * Limits of the cache of verified tokens: the number of tokens, and the sum of their characters. A token has about 400
+ * characters.
+ */
 const rememberedTokens = 2_000;
 const rememberedCharacters = 4_000_000;
 /**
  * The only valid form of a token (RFC 7515 section 7.1). jose would also accept white space and padding in the
- * signature. With these, a client could write the same token in countless ways.
+ * signature. A client could then write one token in countless forms, and fill the cache of verified tokens.
  */
 const compactForm = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 

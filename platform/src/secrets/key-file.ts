@@ -9,9 +9,9 @@ const name = 'secrets.key';
 /**
  * Reads the key of a folder, or creates it as a file that only its owner can read.
  *
- * @param isNeeded whether the database has secrets that were encrypted with this folder's key. A missing key is then
- *   not replaced by a new key. Default: false
- * @throws CodedError SECRETS_KEY_WRONG if the file is missing although it is needed, or has no key
+ * @param isNeeded whether the database has secrets that were encrypted with this folder's key. If it has, no new key is
+ *   created in place of a missing key. Default: false
+ * @throws CodedError SECRETS_KEY_WRONG if a needed file is missing, or if the file contains no key
  */
 export async function openKeyFile(
   folder: string,

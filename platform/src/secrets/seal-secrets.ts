@@ -19,7 +19,7 @@ const everyMs = 600_000;
 const atOnce = 200;
 /** Pause between two batches, to give requests priority. */
 const pauseMs = 50;
-/** A run ends after this many secrets that can't be decrypted. */
+/** Limit of secrets per run that can't be decrypted. At the limit, the run ends. */
 const maxFailed = 1_000;
 
 /**

@@ -14,7 +14,7 @@ export interface SecretUse {
  * thread pool, whose few threads argon2 needs.
  */
 export interface SecretBox {
-  /** The beginning of the text that `seal` returns, which names the key. */
+  /** The beginning of each text that `seal` returns. It names the key. */
   readonly prefix: string;
   /** The beginnings of all texts that `open` can decrypt, one for each key. */
   readonly prefixes: readonly string[];
@@ -90,9 +90,7 @@ export function createPlainBox(): SecretBox {
   };
 }
 
-/**
- * Creates the error for a text that was encrypted with a key that is not in SECRETS_KEY. `storedPrefix` names that key.
- */
+/** Creates the error for an encrypted text whose key is not in SECRETS_KEY. `storedPrefix` names that key. */
 export function wrongKey(storedPrefix: string, purpose: string): CodedError {
   const keyId = storedPrefix.slice(sealedMark.length, -1);
   return new CodedError(
