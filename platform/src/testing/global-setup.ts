@@ -21,7 +21,8 @@ declare module 'vitest' {
 }
 
 export default async function setup(project: TestProject) {
-  // PostgreSQL's WebAssembly runs only once in this process. Optimizing it would take longer than it saves.
+  // This process opens PostgreSQL only once. V8's optimization of PostgreSQL's WebAssembly would take longer than it
+  // saves.
   setFlagsFromString('--liftoff-only');
   const folder = await mkdtemp(join(tmpdir(), 'voucher-gateway-test-'));
   const file = join(folder, 'empty-database.tar');

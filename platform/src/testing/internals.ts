@@ -2,7 +2,7 @@
 const internals: readonly RegExp[] = [
   /\n\s+at .+[:(]/,
   /node_modules|file:\/\/|\.[cm]?[jt]s:\d+/,
-  // The parser's `Syntax Error: …` is allowed, because it describes only the document.
+  // The parser's `Syntax Error: …` is allowed, because it describes only the client's GraphQL document.
   /\b(Type|Range|Reference|Syntax|Internal|Aggregate)Error\b|(?<!Syntax )\bError: /,
   /Cannot (read|set|convert|destructure|assign)|is not (a function|iterable|defined)|Unexpected (token|end of)|in JSON at/,
   /call stack|Invalid string length|stack ?trace/i,

@@ -11,10 +11,7 @@ declare module 'vitest' {
   }
 }
 
-/**
- * Returns the addresses of PostgreSQL, Redis and Kafka. They run only for the suites for which vitest.config.ts starts
- * them.
- */
+/** Returns the addresses of PostgreSQL, Redis and Kafka. vitest.config.ts starts these servers only for some suites. */
 export function realEngines() {
   const engines = inject('engines');
   if (!engines) throw new Error('this file needs real engines: add it to `onRealEngines` in vitest.config.ts');

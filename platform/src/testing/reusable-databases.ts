@@ -6,20 +6,20 @@ import type { Migrations } from '../database.ts';
 const maxIdle = 2;
 /** A database that can't be emptied within this time, in milliseconds, is closed: a transaction may block it. */
 const emptyWithinMs = 5_000;
-/** Rows of tables up to this many bytes are deleted; larger tables are truncated. */
+/** Size of a table in bytes. The rows of tables up to this size are deleted; larger tables are truncated. */
 const maxDeletedBytes = 65_536;
 
 export interface ReusableDatabases {
   /**
-   * Returns a database with the template's content and the empty tables of these migrations. Closing it returns it to
-   * the pool.
+   * Returns a database with the template's content and the empty tables of these migrations. Closing the database
+   * returns it to the pool.
    */
   take(migrations?: readonly Migrations[]): Promise<PGlite>;
 }
 
 /**
  * Opens databases from a template, and empties closed databases for reuse. The tables of migrations are kept for the
- * next test with the same migrations. Creating tables would take most of a test's time in the database.
+ * next test with the same migrations. Otherwise creating tables would take most of a test's time in the database.
  */
 export function createReusableDatabases(template: () => Promise<Blob>): ReusableDatabases {
   const idle: ReusableDatabase[] = [];
@@ -50,7 +50,7 @@ export function createReusableDatabases(template: () => Promise<Blob>): Reusable
   };
 }
 
-/** Restores the captured state of a database. Rejects if that is not possible. */
+/** Restores the state of a database that `captureState` has recorded. Rejects if that is not possible. */
 type Restore = () => Promise<void>;
 
 interface ReusableDatabase {
@@ -124,7 +124,7 @@ async function captureState(pglite: PGlite): Promise<Restore> {
   };
 }
 
-/** Returns a text that changes with every definition of a table, index, constraint, trigger or function. */
+/** Returns a text that changes when the definition of a table, index, constraint, trigger or function changes. */
 async function readDefinitions(pglite: PGlite): Promise<string> {
   const versions = ['attribute', 'constraint', 'index', 'proc', 'statistic', 'trigger', 'type'].map(
     (catalog) => `(select concat(count(*), '@', max(xmin::text::bigint)) from pg_${catalog})`,

@@ -16,18 +16,18 @@ export interface ServiceHarnessOptions<Engines extends TestEngines, Config, Runn
   migrations?: Migrations[];
   clock?: Clock;
   /**
-   * Replaces operations of the key-value store, for the service only. A change has an effect at the service's next
-   * start.
+   * Operations of the key-value store that are replaced for the service. The test itself still uses the original
+   * operations. A change has an effect at the service's next start.
    */
   keyValue?: Partial<KeyValue>;
   limits?: TestEnginesOptions['limits'];
-  /** Whether a process runs from the start. Default: true. */
+  /** Whether the harness starts a process of the service immediately. Default: true. */
   started?: boolean;
 }
 
 /**
- * Opens a service on a new embedded database, with topics and a key-value store. The test acts as the other services.
- * Use it with `await using`.
+ * Opens a service on a new embedded database, with topics and a key-value store. No other service runs: the test itself
+ * sends their messages. Use it with `await using`.
  */
 export async function openServiceHarness<Engines extends TestEngines, Config, Running extends Service>({
   openEngines,

@@ -19,7 +19,7 @@ export interface SmallDisk extends AsyncDisposable {
   free(): Promise<void>;
 }
 
-/** Whether this process may mount a disk, and PostgreSQL can reach it. */
+/** Whether this process may mount a disk: it must run on Linux as root. */
 export const canMount = process.platform === 'linux' && process.getuid?.() === 0;
 
 export async function createSmallDisk({ mebibytes = 32 } = {}): Promise<SmallDisk> {

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 
-/** A network between a client and a server, with faults for tests. Use it with `await using`. */
+/** A proxy between a client and a server, which simulates network faults for tests. Use it with `await using`. */
 export interface TcpProxy extends AsyncDisposable {
   /** The target's URL with the proxy's host and port. */
   readonly url: string;
@@ -15,15 +15,16 @@ export interface TcpProxy extends AsyncDisposable {
   restore(): void;
   /**
    * Cuts each connection whose client sends matching data, until the returned function is called. With `before`, the
-   * server does not receive the data. With `after`, the server receives the data, but its response is lost.
+   * connection is cut before the server receives the data. With `after`, the server receives the data, but its response
+   * is lost.
    */
   cutAt(what: RegExp | ((data: Buffer) => boolean), when: 'before' | 'after'): () => void;
-  /** Resolves once this many connections have been accepted since the start. */
+  /** Resolves once `count` connections have been accepted since the start. */
   untilTaken(count: number): Promise<void>;
   readonly taken: number;
   /**
-   * Finds a connection by the port from which the proxy connects to the server. Returns the port from which the client
-   * connects to the proxy; undefined for an unknown port.
+   * Returns the port of the client of a connection. `seenPort` is the port that the server sees, which is a port of the
+   * proxy. Returns undefined for an unknown `seenPort`.
    */
   clientPortOf(seenPort: number): number | undefined;
 }

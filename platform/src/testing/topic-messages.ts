@@ -10,7 +10,7 @@ export interface TopicMessages<Value> extends AsyncDisposable {
   atLeast(count: number): Promise<readonly Message<Value>[]>;
 }
 
-/** The topics of these values, in their order. */
+/** Converts a tuple of value types to the tuple of their topics. */
 export type TopicsOf<Values extends unknown[]> = { [Index in keyof Values]: Topic<Values[Index]> };
 
 /** Collects the messages that are published to these topics from now on. */

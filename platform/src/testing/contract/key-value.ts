@@ -4,7 +4,7 @@ import type { KeyValue } from '../../key-value.ts';
 
 export interface KeyValueUnderTest extends AsyncDisposable {
   keyValue: KeyValue;
-  /** Makes a key this many milliseconds older, so that it expires earlier. */
+  /** Makes a key older by `ms`, so that the key expires earlier. */
   age(key: string, ms: number): Promise<void>;
 }
 

@@ -10,7 +10,10 @@ const stepSchema = z.object({ key: z.string(), number: z.number().int() });
 export type Step = z.infer<typeof stepSchema>;
 export const group = 'readers';
 
-/** Opens a topics port with a new topic. The test can read its dead letters and parked messages. */
+/**
+ * Opens a topics port with a new topic. With the result, a test can read the dead letters and the parked messages of
+ * the topic.
+ */
 export async function setUpParking(open: OpenTopics) {
   const under = await open();
   const topic: Topic<Step> = { name: `steps-${randomUUID()}`, schema: stepSchema, key: ({ key }) => key };
@@ -47,7 +50,7 @@ export async function setUpParking(open: OpenTopics) {
 
 export const nameOf = ({ key, number }: Step) => `${key}${number}`;
 export const steps = (key: string, count: number) => Array.from({ length: count }, (_, number) => ({ key, number }));
-/** Returns keys that belong to one partition. */
+/** Returns keys that all belong to the same partition. */
 export const keysTogether = (count: number) =>
   Array.from({ length: 20 * count }, (_, index) => `k${index}-`)
     .filter((key) => partitionOf(key, 3) === 0)

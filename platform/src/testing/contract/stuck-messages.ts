@@ -3,7 +3,10 @@ import { CodedError } from '../../errors.ts';
 import { group, keysTogether, nameOf, setUpParking, steps } from './parking-harness.ts';
 import type { OpenTopics } from './topics-harness.ts';
 
-/** Tests for every adapter of the topics port: resources that failing messages use, and many dead letters in a row. */
+/**
+ * Tests for every adapter of the topics port. They concern the resources that failing messages occupy, and many dead
+ * letters in a row.
+ */
 export function stuckMessagesContract(open: OpenTopics): void {
   describe('retries', () => {
     // Regression: a message kept its concurrency permit while it waited for its next attempt, so a few stuck messages
@@ -83,8 +86,8 @@ export function stuckMessagesContract(open: OpenTopics): void {
       expect(dead).toHaveLength(3);
     });
 
-    // Regression: after each restart, a consumer again moved as many messages to the dead-letter topic as the limit
-    // allows.
+    // Regression: each restart set the count of dead letters in a row to 0. So after each restart, the consumer moved
+    // more messages, until it reached the limit again.
     it('are counted across a restart, until a message is handled', async () => {
       await using ctx = await setUpParking(open);
       const { publish, consume, deadLetters } = ctx;

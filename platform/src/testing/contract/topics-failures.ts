@@ -115,8 +115,8 @@ export function failuresContract(open: OpenTopics): void {
         group: 'undertaker',
         handler: async (message) => dead.add(message),
       });
-      // The message that is not JSON is also invalid in the dead-letter topic. So this reader sends it to yet another
-      // dead-letter topic.
+      // Two messages are in the dead-letter topic. One is not JSON, so the consumer of this topic sends that message to
+      // a further dead-letter topic. Only the other message is handled.
       expect((await dead.first(1))[0]).toMatchObject({
         value: { number: 'many' },
         headers: { 'dead-letter-error': 'TOPIC_VALUE_INVALID' },

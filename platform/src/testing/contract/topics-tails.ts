@@ -53,7 +53,8 @@ export function tailsContract(open: OpenTopics): void {
       await using ctx = await setUpTopics(open);
       const { topics, topic, publishAndWait } = ctx;
       await publishAndWait(...steps('a', 5));
-      // `last` is divided among the partitions, but here one partition has all messages.
+      // `last` is divided among the partitions, but one partition has all messages. With Kafka's three partitions, the
+      // tail therefore starts with only the last two messages.
       const { seen } = await tailOf(topics, topic, { last: 6 });
       expect(seen.items.slice(-2).map(({ value }) => value.number)).toEqual([3, 4]);
     });

@@ -44,7 +44,7 @@ const slowly = (name: string, slow: 'head' | 'body', opening: string, piece: str
 const head = (status: string, ...headers: string[]) =>
   `HTTP/1.1 ${status}\r\n${headers.map((line) => `${line}\r\n`).join('')}\r\n`;
 
-/** Receivers are chosen by users. Their responses must not affect anyone else. */
+/** Users choose the receivers of callbacks. A receiver's responses must not affect other users. */
 export const hostileReceivers: readonly HostileReceiver[] = [
   { name: 'hangs up at once', answer: (socket) => socket.resetAndDestroy() },
   { name: 'closes without a word', answer: (socket) => socket.end() },

@@ -2,7 +2,9 @@ import { brotliCompressSync, gzipSync } from 'node:zlib';
 
 const json = 'content-type: application/json';
 
-/** Builds a request of raw lines with `host`, and a body with a correct length. */
+/**
+ * Builds the text of a request: the request line, the `host` header, more headers, and a body with its correct length.
+ */
 function request(line: string, headers: readonly string[] = [], body = ''): string {
   const length = Buffer.byteLength(body, 'latin1');
   return [line, 'host: localhost', ...headers, ...(length > 0 ? [`content-length: ${length}`] : []), '', body].join(

@@ -2,12 +2,12 @@ import { connect } from 'node:net';
 
 /** The data that a raw connection received until the server closed it. */
 export interface RawAnswer {
-  /** The statuses of the responses, in order; empty if the server closed without one. */
+  /** The statuses of the responses, in order; empty if the server closed the connection without a response. */
   statuses: number[];
   text: string;
 }
 
-/** Sends raw bytes, then half-closes the connection. Resolves once the server has closed it completely. */
+/** Sends raw bytes, then half-closes the connection. Resolves once the server has closed the connection. */
 export async function sendRaw(url: string, bytes: string | Buffer): Promise<RawAnswer> {
   const { hostname, port } = new URL(url);
   const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
