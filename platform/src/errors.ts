@@ -30,7 +30,7 @@ export interface CodedErrorOptions {
   cause?: unknown;
   /** True if the same call may succeed later. Default: false. */
   retryable?: boolean;
-  /** Retries can help only for this many milliseconds. Default: no limit. */
+  /** Time in milliseconds after which retries can no longer help. Default: no limit. */
   retryForMs?: number;
   /** Further public data, copied into a GraphQL error's extensions or a problem document. */
   details?: Record<string, unknown>;
@@ -58,7 +58,7 @@ export class CodedError<Code extends string = string> extends Error {
 }
 
 /**
- * Whether an error is a CodedError, optionally of one code. Also recognises an error of another copy of this module.
+ * Whether an error is a CodedError, optionally of one code. Errors of another copy of this module are also recognised.
  */
 export function isCodedError<Code extends string>(error: unknown, code?: Code): error is CodedError<Code> {
   return (

@@ -5,7 +5,7 @@ export interface JobQueue<Data extends object> {
   readonly name: string;
   /** A job that has not ended after this time runs again, because its process may have crashed. Default: 5 minutes. */
   readonly timeoutMs?: number;
-  /** Never set. It only connects the queue with the type of its data. */
+  /** Never set. The property exists only for its type, which is the type of the queue's data. */
   readonly data?: Data;
 }
 
@@ -19,7 +19,7 @@ export interface JobContext {
  * The jobs port, which uses pg-boss on PostgreSQL and on PGlite. A job runs at least once: when a handler throws or its
  * process crashes, the job is retried with backoff.
  *
- * If a job should run again later for a business reason, its handler schedules the next job. It does so in the
+ * To run a job again later without a failure, the handler schedules another job. The handler does this in the
  * transaction that stores the outcome of the current job.
  */
 export interface Jobs extends AsyncDisposable {

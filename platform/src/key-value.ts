@@ -9,10 +9,10 @@ export interface KeyValue extends AsyncDisposable {
   set(key: string, value: string, options: { ttlMs: number }): Promise<void>;
   /** Resets the expiry of a key and returns its value; null if the key does not exist. */
   touch(key: string, options: { ttlMs: number }): Promise<string | null>;
-  /** Returns the value and the time until it expires, without changing the expiry. */
+  /** Returns a key's value, and the time until the key expires. The expiry does not change. */
   peek(key: string): Promise<{ value: string; expiresInMs: number } | null>;
   /**
-   * Atomically adds to a whole number, and returns the sum with the time until it expires. A missing key starts at 0
+   * Atomically adds to a whole number. Returns the sum, and the time until the key expires. A missing key starts at 0
    * and expires after `ttlMs`; an existing key keeps its expiry.
    */
   increment(key: string, by: number, options: { ttlMs: number }): Promise<{ value: number; expiresInMs: number }>;

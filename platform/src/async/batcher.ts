@@ -8,15 +8,16 @@ export interface BatcherOptions<Item, Result> {
   maxItems?: number;
   /** Limit of concurrent batches. Default: 2. */
   concurrency?: number;
-  /** If a batch takes longer than this many milliseconds, another batch may start beside it. Default: 200. */
+  /** Time in milliseconds after which a batch is slow, so that another batch may start beside it. Default: 200. */
   slowAfterMs?: number;
 }
 
 /**
  * Combines the work of many callers into batches, like a database's group commit. Items that arrive in one turn of the
- * event loop form a batch. While a batch runs, new items wait, so that batches grow with load. New items do not wait
- * for a slow batch, for example a batch that needs a locked row. A waiting item whose signal aborts is removed, because
- * under overload, items that nobody awaits would delay all others. `runBatch` describes what happens to a failed batch.
+ * event loop form a batch. While a batch runs, new items wait, so that batches grow with load. After `slowAfterMs` the
+ * batch counts as slow, and another batch may start beside it. A batch that needs a locked row is slow, for example. A
+ * waiting item whose signal aborts is removed, because under overload, items that nobody awaits would delay all others.
+ * `runBatch` describes what happens to a failed batch.
  */
 export function createBatcher<Item, Result>({
   run,
@@ -30,7 +31,7 @@ export function createBatcher<Item, Result>({
   }
   const waiting = new Set<Waiting>();
   let running = 0;
-  /** Number of running batches that are slow. */
+  /** Number of running batches that have run for longer than `slowAfterMs`. */
   let slow = 0;
   // A batch must not run in the async context (transaction, trace) of the caller that happened to start it.
   const inOwnContext = AsyncLocalStorage.snapshot();

@@ -1,6 +1,6 @@
 /**
- * Returns a function whose concurrent calls share runs of `work`. A call during a run does not join that run, which may
- * already have read older state. All calls during a run share the next run.
+ * Returns a function that runs `work`, one run at a time. A call during a run waits for the next run, because the
+ * current run may have read older state. All calls during one run share the next run.
  */
 export function createCoalesced<Result>(work: () => Promise<Result>): () => Promise<Result> {
   let running: Promise<unknown> = Promise.resolve();

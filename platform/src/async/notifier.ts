@@ -1,4 +1,7 @@
-/** Notifies the readers of a topic. All readers are also notified periodically, in case a notification was missed. */
+/**
+ * Notifies the readers of a topic about new messages. All readers are also notified periodically, in case a
+ * notification was missed.
+ */
 export interface Notifier extends Disposable {
   notify(topic: string): void;
   listen(topic: string, onNotify: () => void): Disposable;

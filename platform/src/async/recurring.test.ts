@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { createTestClock } from './clock.ts';
 import { startRecurring } from './recurring.ts';
 
-/** Starts recurring work whose runs the test ends. */
+/** Starts recurring work. The test decides when each run ends. */
 function setUp() {
   const clock = createTestClock();
   const turns: (PromiseWithResolvers<void> & { signal: AbortSignal })[] = [];

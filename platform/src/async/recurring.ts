@@ -10,7 +10,9 @@ export interface RecurringOptions {
   onFailure(error: unknown): void;
 }
 
-/** Repeats work, one run at a time, first after `everyMs`. Disposing aborts and awaits the current run. */
+/**
+ * Repeats work, one run at a time. The first run starts after `everyMs`. Disposing aborts and awaits the current run.
+ */
 export function startRecurring({ clock, everyMs, work, onFailure }: RecurringOptions): AsyncDisposable {
   const stop = new AbortController();
   let timer: Disposable | undefined;

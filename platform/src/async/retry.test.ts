@@ -2,8 +2,7 @@ import { expect, it } from 'vitest';
 import { createMemoryLog } from '../testing/log.ts';
 import { retryEverySecond } from './retry.ts';
 
-// Regression: at its stop, a consumer logged for each message that the message could not be moved to the dead-letter
-// topic.
+// Regression: a consumer that stopped logged a failed move to the dead-letter topic for each of its messages.
 it('retry: logs no failure that is caused by the stop', async () => {
   const stop = new AbortController();
   const log = createMemoryLog();

@@ -10,8 +10,8 @@ export interface BatchItem<Item, Result> extends PromiseWithResolvers<Result> {
 type Run<Item, Result> = (items: readonly Item[]) => Promise<readonly Result[]>;
 
 /**
- * A failed batch is split into this many parts, which run concurrently. Of a failed part, this many items run
- * concurrently.
+ * Number of parts into which a failed batch is split. The parts run concurrently. If a part fails, the same number of
+ * its items run concurrently.
  */
 const partsAtOnce = 3;
 

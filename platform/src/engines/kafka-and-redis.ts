@@ -9,7 +9,7 @@ import { createKafkaTopics, type KafkaTopicsOptions } from '../topics/kafka/topi
 import type { Topics } from '../topics.ts';
 import type { KeyValueConfig, TopicsConfig } from './settings.ts';
 
-// The engines of a process without a database. This file does not import the modules for databases, which take memory.
+// The engines of a process without a database. To save memory, this file does not import modules for databases.
 
 const clientId = 'voucher-gateway';
 

@@ -72,14 +72,14 @@ export const requireSaslCredentials = [
 ] as const;
 
 const embeddedRetentionMs = 7 * 86_400_000;
-/** The longest allowed GIVE_UP_AFTER. The outcome of a request is published at most this long after the request. */
+/** Maximum of the setting GIVE_UP_AFTER, the time within which the outcome of a request is published. */
 const longestGiveUpMs = 24 * 86_400_000;
 
 /**
  * A rule for zod's `refine`: data that message handlers need must be kept for longer than the messages themselves. A
- * message is kept in its topic, and perhaps again in the dead-letter topic.
+ * message may be kept for twice the retention of a topic: first in its topic, and then in the dead-letter topic.
  *
- * @param name the setting for how long the data is kept, made with `durationOrOff`
+ * @param name name of the setting for how long the data is kept (see `durationOrOff`)
  */
 export function outlivesTopics(name: string) {
   return [

@@ -9,7 +9,10 @@ import type { Log } from '../process/log.ts';
 import { startWorker } from './worker.ts';
 
 export interface PgBossJobsOptions {
-  /** Options of the connection to PostgreSQL, or the embedded database: `fromPglite(client)`. */
+  /**
+   * How to reach the database. For PostgreSQL, the options of the connection; for the embedded database,
+   * `fromPglite(client)`.
+   */
   database: JobsPoolOptions | { embedded: BossDatabase };
   log: Log;
   /** Interval of the search for jobs that exceeded their queue's time-out, in whole seconds. Default: 10. */
@@ -18,7 +21,7 @@ export interface PgBossJobsOptions {
 
 interface JobsPoolOptions {
   url: string;
-  /** A statement without a response for this long fails. Default: 12 s. */
+  /** Time limit for the response to a statement. After it, the statement fails. Default: 12 s. */
   queryTimeoutMs?: number;
   /** When this signal aborts, all connections to the database are closed, and no more are opened. */
   abandoned?: AbortSignal;
@@ -28,8 +31,8 @@ type BossDatabase = NonNullable<ConstructorOptions['db']>;
 
 const defaultTimeoutMs = 300_000;
 /**
- * pg-boss deletes jobs that are overdue for longer than this. It is ten years, because no job may be lost, even after a
- * long outage.
+ * pg-boss deletes jobs that are overdue for longer than this. The limit is ten years, so that no job is lost, even
+ * after a long outage.
  */
 const retentionSeconds = 10 * 365 * 86_400;
 
@@ -49,8 +52,8 @@ export async function createJobs({ database, log, superviseEverySeconds = 10 }: 
   pool?.endStart();
   releases.defer(() => boss.stop({ graceful: true, timeout: 15_000, close: false }));
   if ('embedded' in database) {
-    // Only this process uses the embedded database. A job that is still active was interrupted by the last stop, and is
-    // retried without waiting for its time-out.
+    // Only this process uses the embedded database. So a job that is still active was interrupted when the process last
+    // ended. The job is retried now, before its time-out.
     await database.embedded.executeSql(
       `update pgboss.job set state = 'retry', start_after = now() where state = 'active'`,
     );
@@ -106,8 +109,8 @@ export async function createJobs({ database, log, superviseEverySeconds = 10 }: 
     },
     scheduleAll,
     async cancel(tx, queue, ids) {
-      // Jobs are deleted and not marked as cancelled. Most jobs only guard against a time-out and end up cancelled.
-      // Their rows would slow down polling.
+      // Jobs are deleted, and not marked as cancelled, because rows of cancelled jobs would slow down polling. Most
+      // jobs only handle a time-out that does not occur, and are cancelled.
       if (ids.length > 0) await boss.deleteJob(queue.name, [...ids], { db: inTransaction(tx) });
     },
     async work(queue, handler, { concurrency = 16 } = {}) {

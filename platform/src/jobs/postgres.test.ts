@@ -32,7 +32,7 @@ describe('the jobs port on pg-boss in PostgreSQL', () => {
     await ran.promise;
   });
 
-  // Regression: if the fetch's response was lost, the process never received the job, which stayed active for minutes.
+  // Regression: if the response of a fetch was lost, no process ran the job. The job stayed active for minutes.
   it('runs a job soon after its time-out when the fetch’s response was lost', async () => {
     await using database = await openRealDatabase();
     await using proxy = await startTcpProxy(database.url);

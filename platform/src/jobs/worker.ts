@@ -16,13 +16,14 @@ export interface WorkerOptions<Data extends object> {
 }
 
 /**
- * Interval of polling: a due job waits at most this long. Notifications would cost more than polling, because nearly
- * all jobs are due later, and most of them are cancelled before they are due.
+ * Interval of polling. While fewer jobs run than `concurrency`, a due job waits no longer than this interval.
+ * Notifications would cost more than polling, because nearly all jobs are due later, and most of them are cancelled
+ * before they are due.
  */
 const pollMs = 500;
 /**
- * Pause between two fetches while more jobs are due than can run. Several jobs end during the pause, so that one fetch
- * replaces all of them.
+ * Pause between two fetches while more jobs are due than can run. Several jobs end during the pause, and one fetch then
+ * reads a new job for each of them.
  */
 const gatherMs = 20;
 const maxFetched = 500;
@@ -43,8 +44,8 @@ export function startWorker<Data extends object>({
   const stop = new AbortController();
   const running = new Set<Promise<void>>();
   const lines = createRepeatedLines(log);
-  // Jobs are identified by id and attempt. After a job's time-out, another worker may run the next attempt, which this
-  // worker must not end.
+  // A job is deleted, or marked as failed, by its id and attempt. After a job's time-out, another worker may run the
+  // next attempt. This worker must not delete or mark that attempt.
   const createJobBatcher = (call: (jobs: Job<Data>[]) => Promise<unknown>) =>
     createBatcher<Job<Data>, void>({
       run: async (jobs) => {

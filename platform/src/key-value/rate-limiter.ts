@@ -15,7 +15,7 @@ export interface RateLimit {
 
 const maxWindowMs = 365 * 86_400_000;
 
-/** Defines a setting such as `10/1m`; `off` is parsed to null. */
+/** Defines a setting such as `10/1m`, which means ten attempts per minute; `off` is parsed to null. */
 export function rateLimit(fallback: string) {
   return z
     .string()

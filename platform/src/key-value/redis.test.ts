@@ -60,7 +60,8 @@ it('redis: is degraded while Redis has no memory for writes', async () => {
   expect(await keyValue.ping()).toBe('ok');
 });
 
-// Regression: every request of a signed-in user failed and closed the connection to Redis, and nothing was logged.
+// Regression: while Redis was a replica, each request of a signed-in user failed and closed the connection to Redis.
+// Nothing was logged.
 it('redis: reads sessions from a replica, and logs that it rejects writes', async () => {
   await using server = await startRedisServer([]);
   const log = createMemoryLog('warn');
@@ -73,7 +74,7 @@ it('redis: reads sessions from a replica, and logs that it rejects writes', asyn
   await expect.poll(touch).toBe('open');
   const touched: (string | null)[] = [];
   for (let time = 0; time < 20; time += 1) touched.push(await touch());
-  // At most one touch fails: the touch that is made while the client looks for the master.
+  // At most one call of `touch` fails: the call that is made while the client searches for the master.
   expect(touched.filter((value) => value === null).length).toBeLessThan(2);
   expect(log.text).toMatch(/"msg":"Redis is a replica/);
   await admin.replicaof('NO', 'ONE');

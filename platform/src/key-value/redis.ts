@@ -14,15 +14,17 @@ export interface RedisKeyValueOptions {
    */
   url: string;
   log: Log;
-  /** A command without a response for this long fails. Default: 2 s. */
+  /** Time limit for the response to a command. After it, the command fails. Default: 2 s. */
   commandTimeoutMs?: number;
 }
 
-/** A connection that receives nothing for this long after a failed command is closed and reopened. */
+/**
+ * Time limit for a connection to receive data after a failed command. After it, the connection is closed and reopened.
+ */
 const closeAfterMs = 500;
 /**
- * A reconnect that searches for the master makes running commands fail. After a rejected write, the client therefore
- * reconnects at most once per this interval.
+ * Minimum time between two reconnects after rejected writes. Such a reconnect searches for the master, but makes
+ * running commands fail.
  */
 const leaveReplicaEveryMs = 5_000;
 /** Time limit for connecting at the start. */

@@ -19,7 +19,7 @@ export function parseDurationMs(text: string): number | null {
 /**
  * A setting such as `10m`, parsed to milliseconds. `fallback` and `max` have the same format.
  *
- * @param max default: `24d`, because longer timers of Node fire immediately
+ * @param max default: `24d`, because Node's timers of more than 24.8 days fire immediately
  */
 export function duration(fallback: string, { max = '24d' } = {}) {
   return z
@@ -245,8 +245,7 @@ function shown(name: string, value: string | undefined): string {
 }
 
 /**
- * Removes everything between the scheme and the last `@`, not only the password: in a malformed URL the password may be
- * anywhere there.
+ * Removes all text between the scheme and the last `@`. In a malformed URL, the password may be anywhere in that text.
  */
 export function withoutPassword(url: string): string {
   return url.replace(/^([a-z][a-z\d+.-]*:\/\/)?.*@/is, '$1…@');

@@ -1,6 +1,6 @@
 import { writeSync } from 'node:fs';
 
-/** If a pipe is full, writes are retried for this long. After that, lines are dropped. */
+/** Time for which writes to a full pipe are retried. After that time, lines are dropped. */
 const waitAtMostMs = 100;
 
 /**

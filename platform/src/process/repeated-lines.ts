@@ -9,7 +9,8 @@ export interface RepeatedLines {
    * Logs a line, or counts it if its kind was logged within the interval. A summary line has the `count` of the lines
    * that it replaces, and the fields of the latest line.
    *
-   * @param kind a text that repeated lines share, such as the error's code. With an id in it, no lines would be grouped
+   * @param kind a text that repeated lines share, such as the error's code. The text must not contain an id, because
+   *   lines with different ids would not be grouped
    */
   warn(kind: string, fields: object, message: string): void;
   error(kind: string, fields: object, message: string): void;

@@ -22,7 +22,8 @@ it('stop stage: stops all parts at once, and waits for the last', async () => {
   expect(stopped).toEqual(['second', 'first']);
 });
 
-// Regression: a part of a service that waited for the database used up the stop time of all parts after it.
+// Regression: one part of a service waited for the database for the whole time of the stop. The parts that stop later
+// had no time left.
 it('stop stage: continues without a part that does not stop in time', async () => {
   const log = createMemoryLog();
   const stage = createStopStage({ withinMs: 1, log });

@@ -6,7 +6,7 @@ import type { Log } from './log.ts';
  * even if the database, Kafka and Redis do not respond.
  */
 export const stopLimits = {
-  /** The gateway waits this long for running operations of sockets and streams, after `DRAIN_WINDOW`. */
+  /** Only in the gateway: for running operations of sockets and streams, after `DRAIN_WINDOW`. */
   drainMs: 3_000,
   /** For requests, consumers, and background work. */
   workMs: 4_500,
@@ -29,8 +29,8 @@ export interface StopStage extends AsyncDisposable {
 }
 
 /**
- * Disposing stops all parts concurrently. After `withinMs` it logs the time-out and no longer waits. Work that still
- * runs ends with the process, and another process repeats the work, as after a crash.
+ * Disposing stops all parts concurrently. If that takes longer than `withinMs`, the time-out is logged, and disposing
+ * ends. Work that still runs ends when the process exits. Another process then repeats that work, as after a crash.
  */
 export function createStopStage({ withinMs, log }: { withinMs: number; log: Log }): StopStage {
   const stops: (() => PromiseLike<unknown>)[] = [];
