@@ -1,4 +1,4 @@
-// Verifies callbacks with the public keys of the service (`v1a`), so that a receiver needs no secret.
+// Verifies `v1a` signatures of callbacks with the public keys of the service, so that a receiver needs no secret.
 import { createPublicKey, verify } from 'node:crypto';
 
 const toleranceSeconds = 300;

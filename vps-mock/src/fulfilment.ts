@@ -8,7 +8,7 @@ import { createWaits } from './waits.ts';
 
 /** The provider responds with a challenge after this time. */
 const acknowledgeAfterMs = 3_000;
-/** A code counts as late after this time. */
+/** A code that is posted later than this after its order has the status `LATE_SUCCESS`. */
 const lateAfterMs = 30_000;
 
 /**

@@ -11,7 +11,7 @@ export interface UpstreamRequest {
   subgraph: string;
   query: string;
   variables: Record<string, unknown>;
-  /** The subscriber's identity key. Subscribers with the same key get the same responses. */
+  /** The subscriber's identity key. Subscribers with the same key and request share one upstream subscription. */
   identityKey: string;
 }
 

@@ -65,7 +65,10 @@ export function createExecute({ maxBytes, guard, loopShare }: ExecuteOptions) {
   };
 }
 
-/** Returns the bytes of data and errors. The bytes of the errors are an estimate, which stops above `maxBytes`. */
+/**
+ * Returns the size of data and errors. The size of the errors is estimated. Estimating stops once the sum exceeds
+ * `maxBytes`.
+ */
 function bytesOf(dataJson: string, errors: readonly GraphQLError[] | undefined, maxBytes: number): number {
   const bytes = Buffer.byteLength(dataJson);
   return errors && errors.length > 0 && bytes <= maxBytes ? bytes + estimateBytes(errors, maxBytes - bytes) : bytes;

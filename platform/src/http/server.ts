@@ -71,8 +71,8 @@ const defaultLimits: HttpLimits = {
   closeMs: 4_000,
 };
 /**
- * Limit of requests per connection. The connection is then closed, so that a load balancer can choose another process
- * for the next one.
+ * Number of requests after which a connection is closed. The load balancer can then open its next connection to another
+ * process.
  */
 const maxRequestsPerConnection = 10_000;
 

@@ -6,7 +6,7 @@ import { createPlanner, type Planner, type PlannerOptions } from '../../planning
  * memory.
  */
 const maxIdle = 2;
-/** Operations wait longer than in production, because a busy machine may take more than 5 s to start the thread. */
+/** Longer time-outs than in production, because a busy machine may take more than 5 s to start a planner's thread. */
 const patience = { waitTimeoutMs: 120_000, elapsedTimeoutMs: 120_000 };
 
 interface SharedPlanner {

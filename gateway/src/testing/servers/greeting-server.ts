@@ -38,7 +38,7 @@ export async function startGreetingServer() {
     context: (request) => ({ authorization: request.raw.headers.authorization }),
   });
   const server = createServer((request, response) => {
-    // `handler` rejects if `cut` has closed its connection.
+    // `handler` rejects if the test has closed the request's connection by `cut`.
     handler(request, response).catch(() => {});
   });
   const sockets = new WebSocketServer({ server });

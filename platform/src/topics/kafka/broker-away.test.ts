@@ -10,7 +10,7 @@ import type { Topic, Topics } from '../../topics.ts';
 import { followTopic } from '../follow.ts';
 import { createKafkaTopics } from './topics.ts';
 
-/** A database, and a topics port that reaches its broker through a proxy with faults. */
+/** A database, and Kafka topics whose broker is reached through a proxy. The test can make the proxy fail. */
 async function setUp() {
   await using releases = new AsyncDisposableStack();
   const brokers = realEngines().KAFKA_BROKERS.split(',');

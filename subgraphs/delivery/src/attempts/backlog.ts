@@ -139,8 +139,8 @@ export function startBacklog({ queues, admission, start, log }: BacklogOptions):
 }
 
 /**
- * Requests permits for due deliveries in passes. Each pass requests one permit per endpoint. Returns the permits by
- * endpoint, in the order of each endpoint's first permit.
+ * Shares the permits among the endpoints with due deliveries: each endpoint gets one, then each gets a second, and so on.
+ * Returns the permits by endpoint, in the order of each endpoint's first permit.
  */
 function admitInTurn(due: readonly DueDeliveries[], admission: Pick<Admission, 'tryAdmit'>): Map<string, Permit[]> {
   const permits = new Map<string, Permit[]>();
