@@ -59,8 +59,8 @@ describe('orders', () => {
   });
 
   it('are read from a state file with a line that a full disk has truncated', async () => {
-    // Regression: after a truncated line, the next line was invalid JSON, and the provider could not be started any
-    // more.
+    // Regression: the next line was appended to the truncated one. Both together were invalid JSON, and the provider
+    // did not start.
     await using folder = await mkdtempDisposable(join(tmpdir(), 'vps-mock-'));
     const stateFile = join(folder.path, 'state.json');
     const options = { seed: 's', maxOrders: 10, stateFile };

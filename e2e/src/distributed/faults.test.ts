@@ -22,7 +22,7 @@ import { type Accepted, expectPromisesKept, keepRequesting } from './kept-promis
 import { showOnFailure } from './service-logs.ts';
 import { servicePorts } from './service-ports.ts';
 
-// Folder with the engines' data. This suite starts separate engines, because it kills them.
+// Folder with the engines' data. Other suites share engines; this one starts its own, because it kills them.
 let folder: string;
 let engines: Engines;
 let stack: DistributedStack;

@@ -2,8 +2,8 @@
  * Estimates the bytes of a value's JSON, without recursion and without building the text. Counting stops above
  * `maxBytes`. So a result above `maxBytes` is only a lower bound.
  *
- * An escaped character counts as one byte. In a string of up to 64 characters, every character counts as one byte. So
- * the actual text may be up to six times as large.
+ * An escaped character such as `\u0000` counts as one byte, although it takes up to six. In a string of up to 64
+ * characters, every character counts as one byte.
  */
 export function estimateBytes(value: unknown, maxBytes: number): number {
   let bytes = 0;

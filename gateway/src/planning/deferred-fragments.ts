@@ -51,8 +51,8 @@ export function isDeferred(node: Fragment, conditions: Conditions): boolean {
 }
 
 /**
- * Prepares `@defer` for the planner. `@defer(if: $x, label: "mine")` becomes `@defer(label: ":0")`, with the name that
- * `nameDeferred` gives the fragment. A `@defer` whose `if` is false is removed.
+ * Prepares `@defer` for the planner. `@defer(if: $x, label: "mine")` becomes `@defer(label: ":0")`, where `:0` is the
+ * name that `nameDeferred` gives the fragment. A `@defer` whose `if` is false is removed.
  *
  * @param isWanted whether the client accepts deferred parts. If not, every `@defer` is removed
  * @returns the document, and whether any `@defer` remains

@@ -66,9 +66,9 @@ interface Job extends Waiting {
 /**
  * Starts the planner. Requests wait while its thread starts.
  *
- * Validation and planning take more than linear time for some operations. The thread runs them one at a time, each with a
- * time limit. On time-out the thread is terminated and replaced. The main thread is never blocked. With
- * `sleepAfterMs` the thread ends while there is nothing to plan, to free its memory.
+ * Validation and planning take more than linear time for some operations. So a thread validates and plans one operation
+ * at a time, with a time limit. On time-out the thread is terminated and replaced. The main thread is never blocked.
+ * With `sleepAfterMs` the thread ends while there is nothing to plan, to free its memory.
  */
 export function createPlanner({
   log,

@@ -121,7 +121,7 @@ export class FanOut {
     this.#source = null;
   }
 
-  /** Returns the members' token that expires last. */
+  /** Of the tokens of all members (subscribers of this fan-out), returns the one that expires last. */
   token(): UpstreamToken {
     return findLastToExpire(
       Array.from(this.#members, ({ context: { authorization, identity } }) => ({

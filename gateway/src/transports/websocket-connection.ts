@@ -214,7 +214,8 @@ export class SocketConnection implements SocketHandler, OperationConnection {
     const bytes = isLarge ? sent.length : 2 * (sent.query?.length ?? 0);
     using place = isLarge ? await largeRequests.enter(describeRequester(), bytes) : undefined;
     if (!operation.isWanted) return;
-    // The turn comes last. A freed place passes on at once, so waiting operations would otherwise share one turn.
+    // The turn is taken last. Otherwise operations that have had their turn would wait for a place, and many of them
+    // could start in the same turn of the event loop.
     await turns.enter(bytes, describeRequester);
     if (!operation.isWanted) return;
     const payload = isLarge ? readSubscribePayload(sent, operation.id) : sent;

@@ -7,8 +7,8 @@ import { createLog, type Log } from './log.ts';
  * Runs the process of a service: reads its settings, starts it, and runs it until SIGINT or SIGTERM.
  *
  * @param settings the schema of the service's settings, or a function that derives the schema from the environment
- * @param start opens the engines and creates the service. `releases` is disposed after the service. `stopping` aborts
- *   when the stop begins
+ * @param start opens the engines and creates the service. It registers the engines in the stack `releases`, which is
+ *   disposed after the service. `stopping` aborts when the stop begins
  */
 export function runService<Config extends CommonConfig>(
   name: string,

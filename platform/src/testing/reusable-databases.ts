@@ -18,8 +18,8 @@ export interface ReusableDatabases {
 }
 
 /**
- * Opens databases from a template, and empties closed databases for reuse. The tables of migrations are kept for the
- * next test with the same migrations. Otherwise creating tables would take most of a test's time in the database.
+ * Opens databases from a template, and empties closed databases for reuse. The tables that migrations have created are
+ * kept for the next test with the same migrations, because creating tables would take most of a test's time.
  */
 export function createReusableDatabases(template: () => Promise<Blob>): ReusableDatabases {
   const idle: ReusableDatabase[] = [];

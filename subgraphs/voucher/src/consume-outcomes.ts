@@ -40,8 +40,8 @@ export async function consumeOutcomes({
           tx,
           batch.map(({ message }) => message.value),
         );
-        // For `finishedThrough` of a message, the other messages of the batch are not finished yet. So the stored
-        // position may be too low. Later, `onFinishedThrough` raises the stored position.
+        // `finishedThrough` counts the batch's other messages as unfinished. So the stored position may be too low, until
+        // the consumer calls `onFinishedThrough`.
         const positions = new Map<number, number>();
         for (const { message, context } of batch)
           positions.set(message.partition, Math.max(positions.get(message.partition) ?? 0, context.finishedThrough()));

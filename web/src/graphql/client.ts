@@ -8,7 +8,7 @@ import { endsSession } from './errors.ts';
  */
 const timeoutsMs = { mutation: 30_000, query: 10_000 } as const;
 
-/** The session with whose token requests are sent. */
+/** The session whose token is sent with each request. */
 export interface ClientSession {
   /** The token; null if no user is signed in. */
   token(): string | null;

@@ -2,8 +2,8 @@ import { decodeCursor } from '@voucher-gateway/schema/cursor';
 import { idOf, type TopicMessage } from '../topic/message.ts';
 
 /**
- * Recognises topic messages that were already sent as stored events: messages that the store has at or before the
- * cursor.
+ * A subscriber that resumes first gets events from the store, and then messages of the topic. This class recognises
+ * messages whose events it got from the store: they are stored at or before the cursor.
  */
 export class StoredRange {
   readonly #cursor: string;

@@ -86,8 +86,8 @@ export function stuckMessagesContract(open: OpenTopics): void {
       expect(dead).toHaveLength(3);
     });
 
-    // Regression: each restart set the count of dead letters in a row to 0. So after each restart, the consumer moved
-    // more messages, until it reached the limit again.
+    // Regression: each restart set the count of dead letters in a row to 0. So after each restart, the consumer sent
+    // `maxBuriedInARow` more messages to the dead-letter topic.
     it('are counted across a restart, until a message is handled', async () => {
       await using ctx = await setUpParking(open);
       const { publish, consume, deadLetters } = ctx;
