@@ -78,8 +78,8 @@ export async function stalled(): Promise<Report> {
     return {
       ...phase,
       bufferedBytes: [...tooSlow],
-      // The number is at most `half`, the number of stalled clients. The gateway may also have closed another
-      // connection.
+      // At most `half`, the number of stalled clients, because the gateway may also have closed files that are not
+      // their connections.
       gone: Math.min(half, openFiles - gateway.openFiles()),
       settledRssBytes: gateway.rssBytes(),
     };

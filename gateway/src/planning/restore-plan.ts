@@ -16,8 +16,8 @@ type Requires = readonly QueryPlanSelectionNode[];
  * planner's schema, for example `price__required0` for `price(currency: "EUR")`.
  *
  * In a request, the added field becomes an alias: `price__required0: price(currency: "EUR")`. In a representation, the
- * value has the original name `price`. An entity fetch is split if its fields require one field with different
- * arguments.
+ * value has the original name `price`. It has room for one `price`. So an entity fetch is split if its fields require
+ * `price` with different arguments.
  *
  * @param schema the supergraph
  */

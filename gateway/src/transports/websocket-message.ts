@@ -55,8 +55,8 @@ function parseJson(text: string): unknown {
 }
 
 /**
- * Reads the value of the key `authorization`, in upper or lower case, from the payload of `connection_init`. Null
- * without this key.
+ * Reads the value of the key `authorization` (case-insensitive) from the payload of `connection_init`. Null if it is
+ * missing or empty, or not a string.
  */
 export function readAuthorization(parameters: Readonly<Record<string, unknown>> | undefined): string | null {
   for (const [name, value] of Object.entries(parameters ?? {})) {

@@ -3,7 +3,10 @@ import { CodedError, isCodedError, type PlatformErrorCode } from '../errors.ts';
 import type { SecretBox } from '../secrets/secret-box.ts';
 import type { SigningKeyRow } from './signing-key-table.ts';
 
-/** A private key, or the error of its decryption: SECRETS_KEY_WRONG, or SECRET_ALTERED if no key can decrypt it. */
+/**
+ * A private key, or the error of its decryption: SECRETS_KEY_WRONG if it was encrypted with a key that this process does
+ * not have; SECRET_ALTERED if its encrypted text was changed.
+ */
 export type OpenedKey = { privateKey: KeyObject; error: null } | { privateKey: null; error: CodedError };
 
 /** Decrypts and parses the private key of a row. */

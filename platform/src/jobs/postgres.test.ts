@@ -32,7 +32,8 @@ describe('the jobs port on pg-boss in PostgreSQL', () => {
     await ran.promise;
   });
 
-  // Regression: if the response of a fetch was lost, no process ran the job. The job stayed active for minutes.
+  // Regression: a worker fetched a job from the database, but the response was lost. The job stayed active for minutes,
+  // although no process ran it.
   it('runs a job soon after its time-out when the fetch’s response was lost', async () => {
     await using database = await openRealDatabase();
     await using proxy = await startTcpProxy(database.url);

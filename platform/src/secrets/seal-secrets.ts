@@ -54,7 +54,10 @@ export function startSealing({ database, clock, log, box, columns }: SealSecrets
   });
 }
 
-/** Encrypts some rows. The ids of secrets that can't be decrypted are added to `failed`. */
+/**
+ * Encrypts some rows with the current key. Secrets of an older key are decrypted first. The ids of those that can't be
+ * decrypted are added to `failed`.
+ */
 async function sealBatch(
   tx: Transaction,
   { sealed, box, failed }: { sealed: SealedColumn; box: SecretBox; failed: string[] },

@@ -1,6 +1,6 @@
 import type { Message, Topic, Topics } from '../topics.ts';
 
-/** The messages since the collection started. Use it with `await using`. */
+/** Collects the messages of a topic that arrive after its creation. Use it with `await using`. */
 export interface TopicMessages<Value> extends AsyncDisposable {
   /** All messages so far, oldest first. */
   readonly messages: readonly Message<Value>[];

@@ -11,7 +11,7 @@ import {
   summarizeParked,
 } from './parked-messages.ts';
 
-/** Parks messages that a consumer of the group fails to handle for longer than a limit. */
+/** Stores a message that a consumer of the group has failed to handle for `PARK_AFTER`, so that the group continues. */
 export interface Parking extends GroupOfTopic {
   readonly database: Database;
   /** Whether the group had parked messages at the last refresh. */

@@ -24,7 +24,7 @@ export function SessionClock({ session }: { session: Session }) {
 
 function textOf({ expiresAt, idleSeconds, lastUsedAt }: Session, leftMs: number): string {
   const left = leftMs > warningMs ? Math.ceil(leftMs / 60_000) * 60_000 : Math.ceil(leftMs / 1_000) * 1_000;
-  // Requests do not extend a session beyond the expiry of its token.
+  // A request extends the session, but not beyond `expiresAt`, when its token expires.
   const isProlonged = Date.parse(expiresAt) > lastUsedAt + idleSeconds * 1_000 + 1_000;
   return `Signed out in ${formatDuration(left)}${isProlonged ? ' unless you open or send something' : ''}`;
 }

@@ -9,7 +9,10 @@ export interface HeldRows<Shown extends Row> {
   /** The element whose children are the rows. */
   list: RefObject<HTMLElement | null>;
   rows: readonly Shown[];
-  /** The number of rows that have arrived and are not shown. `Infinity` if no row of the newest page is shown. */
+  /**
+   * The number of rows that have arrived and are not shown. `Infinity` if it is unknown, because no row of the newest
+   * page of the list is shown.
+   */
   held: number;
   show(): void;
 }

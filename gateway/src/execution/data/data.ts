@@ -54,7 +54,7 @@ export function mergeData(
   for (const key in source) {
     const value = source[key];
     if (value === undefined) continue;
-    // The usual case: `target` has no value for this key, neither its own nor inherited.
+    // The usual case: `target` has no value for this key, neither its own nor one of `Object.prototype` (`toString`).
     if (target[key] === undefined) target[key] = value;
     else {
       const below = requested === null ? null : requested.get(key);

@@ -38,8 +38,8 @@ export interface EntityFetch {
   variable: string;
   targets: readonly EntityTarget[];
   /**
-   * A text that is equal for all fetches of a plan that get the same fields from the same subgraph. Null if no other
-   * fetch of the plan gets these fields.
+   * A key for sharing entities: equal for all fetches of a plan that get the same fields from the same subgraph. Null if
+   * no other fetch of the plan gets these fields.
    */
   sharedAs: string | null;
 }

@@ -77,8 +77,8 @@ const maxKeptPerUser = 500;
 const reserved = 0.25;
 
 /**
- * Creates the admission of a process. Its state is in memory. So each process learns by itself which endpoints are slow
- * or fail, and forgets it at a restart.
+ * Creates the object that decides which attempts of this process may start. Its state is in memory. So each process
+ * learns by itself which endpoints are slow or fail, and forgets it at a restart.
  */
 export function createAdmission({
   limits,

@@ -17,7 +17,7 @@ export interface MembershipOptions {
   client: KafkaClient;
   /** Name of the topic, without the installation's prefix. */
   topic: string;
-  /** Returns the broker's name of the group that the next consumer joins. */
+  /** Returns the Kafka group id for the next consumer. A consumer that fails is replaced by another. */
   groupId(): string;
   config?: Partial<ConsumerConfig>;
   run?: Pick<ConsumerRunConfig, 'partitionsConsumedConcurrently'>;
