@@ -4,6 +4,17 @@ import { messagesOfQuery, startSocketServer } from '../testing/servers/socket-se
 // The test cases follow the server tests of graphql-ws.
 // https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md
 
+/** Sends a text on one of two sockets. Expects that this socket is closed, and that the other is still served. */
+async function expectOnlyItsSocketCloses(text: string): Promise<void> {
+  await using server = await startSocketServer();
+  await using other = await server.connectReady();
+  await using client = await server.connectReady();
+  client.send(text);
+  expect(await client.closed).toMatch(/^4400 ./);
+  other.subscribe('1');
+  expect([await other.next(), await other.next()]).toEqual(messagesOfQuery('1'));
+}
+
 describe('invalid message: closes its socket, and no other', () => {
   it.each([
     '',
@@ -38,15 +49,7 @@ describe('invalid message: closes its socket, and no other', () => {
     '{"type":"subscribe","id":"1","payload":{"query":"query","extensions":"x"}}',
     '{"type":"complete"}',
     '{"type":"complete","id":null}',
-  ])('`%s`', async (text) => {
-    await using server = await startSocketServer();
-    await using other = await server.connectReady();
-    await using client = await server.connectReady();
-    client.send(text);
-    expect(await client.closed).toMatch(/^4400 ./);
-    other.subscribe('1');
-    expect([await other.next(), await other.next()]).toEqual(messagesOfQuery('1'));
-  });
+  ])('`%s`', (text) => expectOnlyItsSocketCloses(text));
 });
 
 describe('large subscribe message, parsed when its operation starts', () => {
@@ -61,15 +64,7 @@ describe('large subscribe message, parsed when its operation starts', () => {
     ['second type', `${start}"query":"{ hello } ${long}"},"type":"ping"}`],
     ['second payload', `${start}"query":"{ hello } ${long}"},"payload":null}`],
     ['text after it', `${start}"query":"{ hello } ${long}"}}}`],
-  ])('closes only its socket: %s', async (_, text) => {
-    await using server = await startSocketServer();
-    await using other = await server.connectReady();
-    await using client = await server.connectReady();
-    client.send(text);
-    expect(await client.closed).toMatch(/^4400 ./);
-    other.subscribe('1');
-    expect([await other.next(), await other.next()]).toEqual(messagesOfQuery('1'));
-  });
+  ])('closes only its socket: %s', (_, text) => expectOnlyItsSocketCloses(text));
 
   it.each([
     ['id first', `${start}"query":"query ${long}"}}`],
